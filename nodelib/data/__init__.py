@@ -1,0 +1,1 @@
+"""Data: found, checked, read, and said where it came from."""

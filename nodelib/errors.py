@@ -1,0 +1,37 @@
+"""The errors that a user of the book can meet, each with one clear message."""
+
+
+class NodelibError(Exception):
+    """Base of every error whose message is meant for the user, not for a traceback reader."""
+
+
+class DataError(NodelibError):
+    """A data file or directory is missing, damaged or not what it says it is."""
+
+
+class ChecksumError(DataError):
+    """A file's SHA-256 is not the published one."""
+
+
+class OfflineError(DataError):
+    """Data is not at hand and the network is switched off or out of reach."""
+
+
+class ResultsError(NodelibError):
+    """A recorded run is missing, malformed or does not re-derive."""
+
+
+class LedgerError(NodelibError):
+    """The ledger of claims does not fit its schema or names evidence that does not exist."""
+
+
+class ExecutionError(NodelibError):
+    """A notebook could not be run or failed."""
+
+
+class BuildError(NodelibError):
+    """The book could not be rendered."""
+
+
+class SolverError(NodelibError):
+    """An ODE solve cannot start or cannot go on."""
