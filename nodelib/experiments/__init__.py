@@ -1,1 +1,101 @@
-"""Recorded experiments, one module each."""
+"""Recorded experiments, one module each, and the registry that finds, runs and records them.
+
+A module ``nodelib/experiments/<name>.py`` has:
+
+- ``VARIANTS: tuple[str, ...]`` and ``SEEDS: tuple[int, ...]``: what is recorded,
+- ``NEEDS: tuple[str, ...]``: the data sets that must be complete,
+- ``run(variant, seed) -> results.Outcome``,
+- optionally ``rederive(run: results.Run) -> dict``: the metrics (or some of them) computed again
+  from the recorded weights; without it, verification runs the experiment again,
+- optionally ``TOLERANCE: dict[str, float]``: relative tolerance by pattern of a metric's name.
+"""
+
+import importlib
+import pkgutil
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from nodelib import data, results
+from nodelib.errors import DataError, ResultsError
+
+REQUIRED = ("VARIANTS", "SEEDS", "NEEDS", "run")
+
+
+def names() -> list[str]:
+    """Names of all experiments."""
+    return sorted(
+        module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")
+    )
+
+
+def load(name: str) -> ModuleType:
+    """The module of an experiment.
+
+    Raises:
+        ResultsError: if there is none of that name, or it lacks what the registry needs.
+    """
+    if name not in names():
+        raise ResultsError(f"there is no experiment {name!r}; there are {', '.join(names())}")
+    module = importlib.import_module(f"{__name__}.{name}")
+    lacking = [attribute for attribute in REQUIRED if not hasattr(module, attribute)]
+    if lacking:
+        raise ResultsError(f"experiment {name!r} does not define {', '.join(lacking)}")
+    return module
+
+
+def missing_data(name: str) -> list[str]:
+    """The data sets that an experiment needs complete and that are not so here."""
+    missing = []
+    for need in load(name).NEEDS:
+        try:
+            completeness = getattr(data, need)().provenance.completeness
+        except DataError:
+            completeness = "absent"
+        if completeness != "complete":
+            missing.append(need)
+    return missing
+
+
+def record(
+    name: str, variants: Sequence[str] | None = None, seeds: Sequence[int] | None = None
+) -> list[Path]:
+    """Run an experiment for each variant and seed (default: all), time it, and record it.
+
+    Raises:
+        ResultsError: if a variant is unknown, or a data set that it needs is not complete here.
+    """
+    module = load(name)
+    variants = module.VARIANTS if variants is None else variants
+    unknown = [variant for variant in variants if variant not in module.VARIANTS]
+    if unknown:
+        raise ResultsError(
+            f"experiment {name!r} has no variant {', '.join(unknown)}; "
+            f"it has {', '.join(module.VARIANTS)}"
+        )
+    if missing := missing_data(name):
+        raise ResultsError(
+            f"experiment {name!r} needs the complete data set {', '.join(missing)}: "
+            f"get it with 'nodelib data fetch {' '.join(missing)}' or set NODELIB_DATA"
+        )
+    written = []
+    for variant in variants:
+        for seed in module.SEEDS if seeds is None else seeds:
+            wall, cpu = time.perf_counter(), time.process_time()
+            outcome = module.run(variant, seed)
+            command = ["python", "-m", "nodelib.experiments", name]
+            command += ["--variant", variant, "--seed", str(seed)]
+            written.append(
+                results.record(
+                    name,
+                    variant,
+                    seed,
+                    outcome,
+                    command=shlex.join(command),
+                    wall_seconds=time.perf_counter() - wall,
+                    cpu_seconds=time.process_time() - cpu,
+                )
+            )
+    return written

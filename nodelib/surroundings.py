@@ -1,0 +1,76 @@
+"""What a run was made with: commit, package versions and hardware, without the host's name."""
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+import torch
+
+from nodelib import paths
+
+PACKAGES = ("nodelib", "torch", "numpy", "scipy", "pandas", "scikit-learn", "wfdb", "safetensors")
+CODE = ("nodelib", "pyproject.toml", "requirements.lock")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a number can depend on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def commit() -> tuple[str, bool | None]:
+    """Commit of the checkout, and whether its code has been modified or added to since.
+
+    ``("unknown", None)`` outside a git checkout or without git.
+    """
+    head = _git("rev-parse", "HEAD")
+    if head is None:
+        return "unknown", None
+    changed = _git("status", "--porcelain", "--", *CODE)
+    return head.strip(), None if changed is None else bool(changed.strip())
+
+
+def hardware() -> dict[str, str | int | float | None]:
+    """CPU model, cores, threads that torch uses, and memory in GiB."""
+    return {
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count() or 1,
+        "threads": torch.get_num_threads(),
+        "memory_gib": _memory_gib(),
+    }
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(paths.root()), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _cpu_model() -> str:
+    listing = Path("/proc/cpuinfo")
+    if listing.is_file():
+        for line in listing.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _memory_gib() -> float | None:
+    names = getattr(os, "sysconf_names", {})
+    if "SC_PHYS_PAGES" not in names or "SC_PAGE_SIZE" not in names:
+        return None
+    return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
