@@ -59,6 +59,14 @@ def missing_data(name: str) -> list[str]:
     return missing
 
 
+def data_remedy(missing: Sequence[str]) -> str:
+    """What is needed, and how to get it, where the data sets ``missing`` are not complete."""
+    return (
+        f"needs the complete data set {' and '.join(missing)}: "
+        f"get it with 'nodelib data fetch {' '.join(missing)}' or set NODELIB_DATA"
+    )
+
+
 def record(
     name: str, variants: Sequence[str] | None = None, seeds: Sequence[int] | None = None
 ) -> list[Path]:
@@ -76,10 +84,7 @@ def record(
             f"it has {', '.join(module.VARIANTS)}"
         )
     if missing := missing_data(name):
-        raise ResultsError(
-            f"experiment {name!r} needs the complete data set {', '.join(missing)}: "
-            f"get it with 'nodelib data fetch {' '.join(missing)}' or set NODELIB_DATA"
-        )
+        raise ResultsError(f"experiment {name!r} {data_remedy(missing)}")
     written = []
     for variant in variants:
         for seed in module.SEEDS if seeds is None else seeds:
