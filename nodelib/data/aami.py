@@ -1,0 +1,78 @@
+"""The AAMI classes of heartbeats, and how records of MIT-BIH are divided for evaluation.
+
+The reference annotations of the MIT-BIH Arrhythmia Database use one character per event. The
+standard ANSI/AAMI EC57 groups those that mark a beat into five classes; the others mark changes of
+rhythm, of signal quality, or waves that are not beats.
+
+Sources: ANSI/AAMI EC57:2012, table 1 and section 4; PhysioNet, "PhysioBank annotations";
+de Chazal, O'Dwyer & Reilly, IEEE Trans. Biomed. Eng. 51(7):1196-1206 (2004), tables I and III.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+CLASSES: tuple[str, ...] = ("N", "S", "V", "F", "Q")
+"""The five classes, in the order that gives each its number 0 to 4."""
+
+CLASS_NAMES: dict[str, str] = {
+    "N": "normal or bundle branch block",
+    "S": "supraventricular ectopic",
+    "V": "ventricular ectopic",
+    "F": "fusion of ventricular and normal",
+    "Q": "paced or unclassifiable",
+}
+
+BEATS: dict[str, tuple[str, str]] = {
+    "N": ("N", "normal beat"),
+    "L": ("N", "left bundle branch block beat"),
+    "R": ("N", "right bundle branch block beat"),
+    "e": ("N", "atrial escape beat"),
+    "j": ("N", "nodal (junctional) escape beat"),
+    "A": ("S", "atrial premature beat"),
+    "a": ("S", "aberrated atrial premature beat"),
+    "J": ("S", "nodal (junctional) premature beat"),
+    "S": ("S", "supraventricular premature beat"),
+    "V": ("V", "premature ventricular contraction"),
+    "E": ("V", "ventricular escape beat"),
+    "F": ("F", "fusion of ventricular and normal beat"),
+    "/": ("Q", "paced beat"),
+    "f": ("Q", "fusion of paced and normal beat"),
+    "Q": ("Q", "unclassifiable beat"),
+}
+"""Annotation symbol of a beat -> (AAMI class, meaning)."""
+
+NON_BEATS: dict[str, str] = {
+    "+": "change of rhythm (its name is in the auxiliary text)",
+    "~": "change of signal quality",
+    "|": "isolated QRS-like artifact",
+    "x": "blocked P wave: the atria beat, the ventricles do not",
+    "!": "ventricular flutter wave",
+    "[": "start of ventricular flutter or fibrillation",
+    "]": "end of ventricular flutter or fibrillation",
+    '"': "comment",
+}
+"""Annotation symbol that does not mark a beat -> meaning (those that MIT-BIH uses)."""
+
+PACED: frozenset[str] = frozenset({"102", "104", "107", "217"})
+"""Records with paced beats, which EC57 asks to leave out of evaluation."""
+
+DS1: tuple[str, ...] = tuple(
+    "101 106 108 109 112 114 115 116 118 119 122 124 "
+    "201 203 205 207 208 209 215 220 223 230".split()
+)
+DS2: tuple[str, ...] = tuple(
+    "100 103 105 111 113 117 121 123 "
+    "200 202 210 212 213 214 219 221 222 228 231 232 233 234".split()
+)
+"""Training and test records of the inter-patient split of de Chazal et al. (2004)."""
+
+_INDEX = {symbol: CLASSES.index(label) for symbol, (label, _) in BEATS.items()}
+
+
+def class_index(symbols: Iterable[str]) -> np.ndarray:
+    """AAMI class of each annotation symbol, as int8: 0 to 4 in the order of ``CLASSES``.
+
+    Symbols that do not mark a beat give -1.
+    """
+    return np.array([_INDEX.get(symbol, -1) for symbol in symbols], dtype=np.int8)
