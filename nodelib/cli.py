@@ -1,0 +1,242 @@
+"""The command line ``nodelib``: run, build, data, verify, claims, bench."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from nodelib.errors import NodelibError
+
+app = typer.Typer(
+    help="Neural ODEs, reproduced and audited: run chapters, build the book, check numbers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(help="Find, fetch and check the data sets.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+console = Console(soft_wrap=True)
+complaints = Console(stderr=True, soft_wrap=True)
+
+Only = Annotated[
+    list[str] | None, typer.Option("--only", help="A chapter, by number or name; may be repeated.")
+]
+Profile = Annotated[str, typer.Option(help="quick (minutes) or full (paper scale, hours).")]
+Seed = Annotated[int, typer.Option(help="Seed that every chapter is given.")]
+Jobs = Annotated[int, typer.Option(help="Chapters to execute at the same time.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Execute even what has not changed.")]
+
+
+@contextmanager
+def one_message() -> Iterator[None]:
+    """End the command with the message of a foreseen error, without a traceback."""
+    try:
+        yield
+    except NodelibError as error:
+        complaints.print(f"[bold red]error:[/bold red] {escape(str(error))}", highlight=False)
+        raise typer.Exit(1) from error
+
+
+@app.command()
+def run(
+    profile: Profile = "quick",
+    only: Only = None,
+    seed: Seed = 0,
+    jobs: Jobs = 1,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the executed notebooks [_build/executed].")
+    ] = None,
+    fresh: Fresh = False,
+) -> None:
+    """Execute the chapters through papermill; what has not changed since is not run again."""
+    with one_message():
+        _execute(profile, only or [], seed, jobs, out, fresh)
+
+
+@app.command()
+def build(
+    release: Annotated[
+        bool, typer.Option("--release", help="From scratch, clean commit, real data only.")
+    ] = False,
+    jobs: Jobs = 1,
+) -> None:
+    """Execute what changed and render the book into _build/html."""
+    from nodelib.execute import book
+
+    with one_message():
+        site = book.Site.default()
+        chapters = _execute("quick", [], 0, jobs, site.executed, release)
+        if release:
+            book.check_release(site, chapters)
+        with console.status("rendering the book"):
+            rendered = book.build(chapters, site, fresh=release)
+        news = "rendered" if rendered else "already up to date"
+        console.print(f"book: {news}: {site.html / 'index.html'}", highlight=False)
+
+
+def _execute(
+    profile: str, only: list[str], seed: int, jobs: int, out: Path | None, fresh: bool
+) -> list:
+    """Run the chosen chapters; raise SystemExit after reporting every failure."""
+    from nodelib.execute import book, chapters, pool
+    from nodelib.execute.console import failure_report, for_output
+
+    chosen = chapters.select(only, chapters.all_chapters())
+    plan = pool.Plan(profile, seed, jobs, (out or book.Site.default().executed).resolve(), fresh)
+    display = for_output(console)
+    try:
+        results = pool.run(chosen, plan, display)
+    finally:
+        display.close()
+    failed = [result for result in results if result.failure]
+    if failed:
+        complaints.print(failure_report(failed), highlight=False)
+        names = ", ".join(result.name for result in failed)
+        complaints.print(
+            f"[bold red]error:[/bold red] {len(failed)} of {len(results)} chapters failed: "
+            f"{names}; what they printed is in {escape(str(plan.out / 'logs'))}",
+            highlight=False,
+        )
+        raise typer.Exit(1)
+    return chosen
+
+
+@data_app.command("status")
+def data_status() -> None:
+    """Show where each data set is found, without downloading anything."""
+    from nodelib.data import status
+
+    with one_message():
+        table = Table("data set", "found in", "state", "files", "size", "note")
+        for row in status.rows():
+            size = f"{row.size / 2**20:.1f} MiB" if row.size else ""
+            files = f"{row.present}/{row.expected}" if row.expected else str(row.present or "")
+            table.add_row(row.name, row.found, row.completeness, files, size, escape(row.note))
+        console.print(table)
+
+
+@data_app.command("fetch")
+def data_fetch(
+    names: Annotated[list[str], typer.Argument(help="Data sets to download into the cache.")],
+    signals: Annotated[
+        bool, typer.Option("--signals", help="Also the long signals of nsrdb and chfdb.")
+    ] = False,
+) -> None:
+    """Download data sets from their official sources and verify their checksums."""
+    from nodelib.data import status
+
+    with one_message():
+        for line in status.fetch(names, signals=signals):
+            console.print(line, highlight=False)
+
+
+@data_app.command("check")
+def data_check() -> None:
+    """Verify every file at hand against its checksum."""
+    from nodelib.data import status
+
+    with one_message():
+        problems = status.check()
+        for problem in problems:
+            complaints.print(f"[bold red]bad:[/bold red] {escape(str(problem))}", highlight=False)
+        if problems:
+            raise typer.Exit(1)
+        console.print("every file at hand is what it should be")
+
+
+@app.command()
+def verify(
+    only: Annotated[str | None, typer.Option("--only", help="One experiment.")] = None,
+) -> None:
+    """Derive every recorded result again and compare; exit 1 if one differs."""
+    from nodelib import verification
+
+    with one_message():
+        checks = verification.verify(only)
+        table = Table("experiment", "variant", "seed", "result", "compared")
+        for check in checks:
+            table.add_row(
+                check.experiment,
+                check.variant,
+                str(check.seed),
+                check.status,
+                str(check.compared or ""),
+            )
+        console.print(table)
+        for check in checks:
+            name = f"{check.experiment}/{check.variant}-seed{check.seed}"
+            if check.reason:
+                complaints.print(f"{name}: {escape(check.reason)}", highlight=False)
+            for d in check.differences:
+                complaints.print(
+                    f"{name}: {escape(d.metric)} is recorded as {escape(repr(d.recorded))}, "
+                    f"derived again as {escape(repr(d.got))}",
+                    highlight=False,
+                )
+        if any(check.status == "differs" for check in checks):
+            raise typer.Exit(1)
+
+
+@app.command()
+def claims(
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable, to stdout.")] = False,
+) -> None:
+    """Show the ledger of claims with its computed verdicts."""
+    from nodelib import claims as ledger
+
+    with one_message():
+        if as_json:
+            sys.stdout.write(json.dumps(ledger.as_json(), indent=1, ensure_ascii=False) + "\n")
+            return
+        table = Table("claim", "document", "statement", "theirs", "ours", "verdict")
+        for claim in ledger.load():
+            verdict = ledger.verdict(claim)
+            table.add_row(
+                claim.id,
+                claim.document,
+                escape(claim.statement),
+                escape(claim.theirs_text()),
+                escape(verdict.ours),
+                verdict.kind,
+            )
+        console.print(table)
+        counts = ", ".join(f"{n} {kind}" for kind, n in ledger.summary().items())
+        console.print(counts, highlight=False)
+
+
+@app.command()
+def bench(
+    name: Annotated[str | None, typer.Argument(help="One benchmark; all if left out.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write the ratios to this file.")
+    ] = None,
+) -> None:
+    """Measure speed as a ratio against a peer, interleaved in this process."""
+    from nodelib import benchmarks
+
+    with one_message():
+        ratios = []
+        table = Table("contest", "peer", "ours [ms]", "peer [ms]", "ratio (quartiles)")
+        for benchmark in [name] if name else benchmarks.names():
+            with console.status(f"measuring {benchmark}"):
+                measured = benchmarks.run(benchmark)
+            for r in measured:
+                spread = f"{r.ratio:.2f} ({r.low:.2f} to {r.high:.2f})"
+                table.add_row(r.name, r.peer, f"{r.ours_ms:.2f}", f"{r.theirs_ms:.2f}", spread)
+            ratios += measured
+        console.print(table)
+        if json_file:
+            part = json_file.with_name(json_file.name + ".part")
+            part.write_text(json.dumps(benchmarks.report(ratios), indent=1) + "\n")
+            part.replace(json_file)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,98 @@
+"""Render the staged book with Jupyter Book and publish it only if everything went well."""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from nodelib import paths
+from nodelib.errors import BuildError
+from nodelib.execute import reuse
+from nodelib.execute.chapters import Chapter
+from nodelib.execute.staging import stage
+
+SHOWN_LINES = 60
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a build reads and writes."""
+
+    executed: Path
+    folder: Path
+    html: Path
+
+    @classmethod
+    def default(cls) -> "Site":
+        """The build under ``_build`` of the checkout."""
+        top = paths.build()
+        return cls(top / "executed", top / "book", top / "html")
+
+
+def build(chapters: list[Chapter], site: Site, *, fresh: bool = False) -> bool:
+    """Stage, render with warnings as errors, and publish; False if the book was up to date.
+
+    ``site.html`` is replaced in one step at the very end, so a reader never meets a half-built or
+    a failed book there.
+
+    Raises:
+        BuildError: if a chapter is missing or Sphinx warns; the message carries its last lines.
+    """
+    if fresh:
+        shutil.rmtree(site.folder, ignore_errors=True)
+    layout = stage(site.folder, site.executed, chapters)
+    digest = layout.digest()
+    stamp = site.html / ".stage"
+    if not fresh and stamp.is_file() and stamp.read_text() == digest:
+        return False
+    render(site.folder)
+    publish(site.folder / "_build" / "html", site.html, digest)
+    return True
+
+
+def render(folder: Path) -> None:
+    """Run Jupyter Book over the staged folder; its whole output goes to ``sphinx.log`` there."""
+    command = [sys.executable, "-m", "jupyter_book", "build", str(folder)]
+    options = ["-W", "-n", "--keep-going"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    output = done.stdout + done.stderr
+    log = folder / "_build" / "sphinx.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text(output, encoding="utf-8")
+    if done.returncode:
+        # Pages that warned are cached as read: without this the next build would pass over them.
+        shutil.rmtree(folder / "_build" / ".doctrees", ignore_errors=True)
+        last = "\n".join(output.strip().splitlines()[-SHOWN_LINES:])
+        raise BuildError(f"Jupyter Book failed or warned; nothing was published.\n{last}")
+
+
+def publish(rendered: Path, html: Path, digest: str) -> None:
+    """Swap the rendered book into place."""
+    fresh, old = html.with_name(html.name + ".new"), html.with_name(html.name + ".old")
+    for leftover in (fresh, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    shutil.copytree(rendered, fresh)
+    (fresh / ".nojekyll").touch()
+    (fresh / ".stage").write_text(digest)
+    if html.exists():
+        html.rename(old)
+    fresh.rename(html)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def check_release(site: Site, chapters: list[Chapter]) -> None:
+    """Refuse to release a book that its readers could not trace back.
+
+    Raises:
+        BuildError: naming the uncommitted state, or the chapters that used stand-in data.
+    """
+    if not reuse.commit().isalnum():
+        raise BuildError(f"a release is built from a clean commit; this is {reuse.commit()}")
+    for chapter in chapters:
+        used = [n for n in reuse.load(site.executed, chapter.name).read if n["kind"] == "data"]
+        if synthetic := [n["name"] for n in used if n["completeness"] == "synthetic"]:
+            raise BuildError(
+                f"a release shows real data; {chapter.name} used a stand-in for "
+                f"{', '.join(synthetic)}: fetch it with 'nodelib data fetch {' '.join(synthetic)}'"
+            )

@@ -1,0 +1,136 @@
+"""Lay out the book for Sphinx: pages, configuration and executed notebooks in one folder.
+
+Files are written only where their content changes, so that Sphinx re-reads only those pages.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import nbformat
+import yaml
+
+from nodelib import paths, scorecard
+from nodelib.errors import BuildError
+from nodelib.execute import reuse, status
+from nodelib.execute.chapters import Chapter
+
+GENERATED = {"book/scorecard.md", "book/status.md"}
+"""Pages whose tables come from the ledger and from the manifests of this build."""
+
+
+class Stage:
+    """The folder that Sphinx reads, and what has been put in it in this build."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.written: set[Path] = set()
+
+    def write(self, name: str, content: bytes) -> None:
+        """Put a file in place unless it is there already, byte for byte."""
+        target = self.folder / name
+        self.written.add(target)
+        if target.is_file() and target.read_bytes() == content:
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(target.name + ".part")
+        part.write_bytes(content)
+        part.replace(target)
+
+    def prune(self) -> None:
+        """Remove what an earlier build left here; Sphinx's own output folder stays."""
+        for path in sorted(self.folder.rglob("*"), reverse=True):
+            if self.folder / "_build" in (path, *path.parents) or path in self.written:
+                continue
+            if path.is_file():
+                path.unlink()
+            elif not any(path.iterdir()):
+                path.rmdir()
+
+    def digest(self) -> str:
+        """Hash of the whole layout."""
+        digest = hashlib.sha256()
+        for path in sorted(self.written):
+            digest.update(f"{path.relative_to(self.folder)}\0{paths.sha256(path)}\n".encode())
+        return digest.hexdigest()
+
+
+def stage(folder: Path, executed: Path, chapters: list[Chapter]) -> Stage:
+    """Lay out the whole book under ``folder``.
+
+    Raises:
+        BuildError: if a chapter has no executed notebook.
+    """
+    top = paths.root()
+    layout = Stage(folder)
+    for path in sorted((top / "book").rglob("*")):
+        name = path.relative_to(top).as_posix()
+        if path.is_file() and name not in GENERATED:
+            layout.write(name, path.read_bytes())
+    manifests = []
+    for chapter in chapters:
+        source = executed / f"{chapter.name}.ipynb"
+        if not source.is_file():
+            raise BuildError(f"{chapter.name} has not been executed: run 'nodelib run' first")
+        manifest = reuse.load(executed, chapter.name)
+        manifests.append(manifest)
+        layout.write(f"notebooks/{chapter.name}.ipynb", page(source, manifest))
+    layout.write("book/scorecard.md", scorecard.render().encode())
+    layout.write("book/status.md", status.render(manifests).encode())
+    layout.write("_toc.yml", (top / "_toc.yml").read_bytes())
+    layout.write("_config.yml", configuration(top / "_config.yml").encode())
+    layout.prune()
+    return layout
+
+
+def page(executed: Path, manifest: reuse.Manifest) -> bytes:
+    """An executed notebook as the book shows it: injected cell hidden, the run's line added."""
+    node = nbformat.read(executed, as_version=4)
+    for cell in node.cells:
+        tags = cell.metadata.get("tags", [])
+        if "injected-parameters" in tags:
+            cell.metadata["tags"] = [*tags, "remove-cell"]
+        cell.metadata.pop("papermill", None)
+    node.metadata.pop("papermill", None)
+    line = f":::{{div}} run-line\n{manifest.run_line()}\n:::"
+    node.cells.append(nbformat.v4.new_markdown_cell(line, id="run-line"))
+    return nbformat.writes(node).encode()
+
+
+def repository() -> str | None:
+    """The address of the public repository, where it can be known.
+
+    GitHub's runners say it in ``GITHUB_REPOSITORY``; a clone knows it from its remote. Without
+    either the page gets no edit, Colab or Binder button, rather than one that leads nowhere.
+    """
+    if name := os.environ.get("GITHUB_REPOSITORY"):
+        return f"{os.environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{name}"
+    if not shutil.which("git"):
+        return None
+    done = subprocess.run(
+        ["git", "-C", str(paths.root()), "remote", "get-url", "origin"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = re.fullmatch(
+        r"(?:https://|git@)(github\.com)[:/](.+?)(?:\.git)?/?", done.stdout.strip()
+    )
+    return f"https://{found[1]}/{found[2]}" if found else None
+
+
+def configuration(path: Path) -> str:
+    """``_config.yml`` with the repository's buttons where the repository is known."""
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if address := repository():
+        config["repository"] = {"url": address, "branch": "main", "path_to_book": ""}
+        config["html"] |= {"use_repository_button": True, "use_issues_button": True}
+        config["launch_buttons"] = {
+            "notebook_interface": "jupyterlab",
+            "binderhub_url": "https://mybinder.org",
+            "colab_url": "https://colab.research.google.com",
+        }
+    return yaml.safe_dump(config, allow_unicode=True, sort_keys=False)
