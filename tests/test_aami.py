@@ -4,7 +4,7 @@ from nodelib.data import aami
 
 
 def test_each_beat_symbol_has_the_class_that_ec57_gives_it():
-    groups = {label: "" for label in aami.CLASSES}
+    groups = dict.fromkeys(aami.CLASSES, "")
     for symbol, (label, _) in aami.BEATS.items():
         groups[label] += symbol
     assert {label: set(symbols) for label, symbols in groups.items()} == {

@@ -57,14 +57,56 @@ NON_BEATS: dict[str, str] = {
 PACED: frozenset[str] = frozenset({"102", "104", "107", "217"})
 """Records with paced beats, which EC57 asks to leave out of evaluation."""
 
-DS1: tuple[str, ...] = tuple(
-    "101 106 108 109 112 114 115 116 118 119 122 124 "
-    "201 203 205 207 208 209 215 220 223 230".split()
+# fmt: off
+DS1: tuple[str, ...] = (
+    "101",
+    "106",
+    "108",
+    "109",
+    "112",
+    "114",
+    "115",
+    "116",
+    "118",
+    "119",
+    "122",
+    "124",
+    "201",
+    "203",
+    "205",
+    "207",
+    "208",
+    "209",
+    "215",
+    "220",
+    "223",
+    "230",
 )
-DS2: tuple[str, ...] = tuple(
-    "100 103 105 111 113 117 121 123 "
-    "200 202 210 212 213 214 219 221 222 228 231 232 233 234".split()
+DS2: tuple[str, ...] = (
+    "100",
+    "103",
+    "105",
+    "111",
+    "113",
+    "117",
+    "121",
+    "123",
+    "200",
+    "202",
+    "210",
+    "212",
+    "213",
+    "214",
+    "219",
+    "221",
+    "222",
+    "228",
+    "231",
+    "232",
+    "233",
+    "234",
 )
+# fmt: on
 """Training and test records of the inter-patient split of de Chazal et al. (2004)."""
 
 _INDEX = {symbol: CLASSES.index(label) for symbol, (label, _) in BEATS.items()}

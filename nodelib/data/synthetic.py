@@ -1,21 +1,9 @@
-"""Synthetic electrocardiograms from the dynamical model of McSharry et al. (2003).
+"""Synthetic records in the form of MIT-BIH, for where the real ones are not at hand.
 
-The model is an ODE with three states. Two of them, x and y, run round a limit cycle of radius 1,
-one turn a heartbeat; the third, z, is the ECG, pushed up and down as the phase passes each wave::
-
-    x' = (1 - sqrt(x^2 + y^2)) x - omega y
-    y' = (1 - sqrt(x^2 + y^2)) y + omega x
-    z' = -sum_i a_i d_i exp(-d_i^2 / (2 b_i^2)) - (z - z0(t)),   d_i = (theta - theta_i) mod 2 pi
-
-with theta = atan2(y, x), omega = 2 pi / RR and z0 the baseline, which breathes. The RR intervals come
-from a spectrum with a low-frequency (0.1 Hz, blood pressure) and a high-frequency (0.25 Hz,
-breathing) peak. Here the records get a second lead (a second z on the same cycle) and beats of the
-five AAMI classes, each with waves and timing of its own. Those shapes are drawn by hand to look like
-their class: they are a stand-in for data and teach nothing about hearts.
-
-Source: P. E. McSharry, G. D. Clifford, L. Tarassenko, L. A. Smith, "A dynamical model for generating
-synthetic electrocardiogram signals", IEEE Trans. Biomed. Eng. 50(3):289-294 (2003), eqs. (1)-(3), (5)
-and table I.
+The signals are solutions of the model of McSharry et al. (``nodelib.data.mcsharry``), solved with
+``nodelib.solvers``, with three additions: a second lead (a second z on the same limit cycle),
+beats of the five AAMI classes with waves and timing of their own, and noise. Those shapes are
+drawn by hand to look like their class. They are a stand-in for data and teach nothing about hearts.
 """
 
 import math
@@ -26,25 +14,14 @@ import numpy as np
 import torch
 import wfdb
 
+from nodelib.data.mcsharry import RHYTHMS, TABLE_I, derivative, draw_rr, rr_series, wrap
 from nodelib.solvers import solve
+
+__all__ = ["PATIENTS", "rr_series", "write_records"]
 
 FS = 360
 LEADS = ("MLII", "V1")
 GAIN, BASELINE = 200.0, 1024
-
-TABLE_I = np.array(
-    [
-        [-math.pi / 3, 1.2, 0.25],
-        [-math.pi / 12, -5.0, 0.1],
-        [0.0, 30.0, 0.1],
-        [math.pi / 12, -7.5, 0.1],
-        [math.pi / 2, 0.75, 0.4],
-    ]
-)
-"""The paper's waves P, Q, R, S, T (rows): theta_i in rad, a_i, b_i in rad."""
-
-RHYTHMS = {"normal": (0.82, 0.05, 0.5), "chf": (0.66, 0.015, 0.3)}
-"""Mean RR (s), its standard deviation (s) and LF/HF ratio. Heart failure: faster, less variable."""
 
 
 @dataclass(frozen=True)
@@ -131,84 +108,11 @@ def _waves() -> dict[str, np.ndarray]:
 WAVES = _waves()
 
 
-def derivative(
-    state: torch.Tensor,
-    omega: torch.Tensor,
-    distance: torch.Tensor,
-    strength: torch.Tensor,
-    width: torch.Tensor,
-    baseline: torch.Tensor,
-) -> torch.Tensor:
-    """Right-hand side of eq. (1) of the paper, for a batch of hearts and any number of leads.
-
-    Args:
-        state: x, y and one z a lead, shape (batch, 2 + leads).
-        omega: angular velocity in rad/s, (batch,).
-        distance: phase from each wave, d_i in rad, (batch, waves).
-        strength: a_i of each wave in each lead, (batch, waves, leads).
-        width: b_i in rad, (batch, waves).
-        baseline: z0, (batch, leads) or what broadcasts to it.
-    """
-    x, y, z = state[:, 0], state[:, 1], state[:, 2:]
-    alpha = 1 - torch.hypot(x, y)
-    bump = distance * torch.exp(-(distance**2) / (2 * width**2))
-    push = torch.bmm(bump[:, None, :], strength)[:, 0]
-    return torch.cat(
-        [
-            (alpha * x - omega * y)[:, None],
-            (alpha * y + omega * x)[:, None],
-            -push - (z - baseline),
-        ],
-        dim=1,
-    )
-
-
-def wrap(angle: torch.Tensor) -> torch.Tensor:
-    """The angle's value in [-pi, pi)."""
-    return torch.remainder(angle + math.pi, 2 * math.pi) - math.pi
-
-
-def rr_series(n: int, *, seed: int, rhythm: str = "normal") -> np.ndarray:
-    """``n`` successive RR intervals in seconds, with the spectrum of eqs. (3) and (5) of the paper.
-
-    A signal T(t) is made from the spectrum with random phases, and each interval is its value at
-    the beat that starts it. ``rhythm`` is one of ``RHYTHMS``.
-
-    Raises:
-        ValueError: for an unknown rhythm or ``n`` below 1.
-    """
-    if rhythm not in RHYTHMS:
-        raise ValueError(f"unknown rhythm {rhythm!r}: use one of {', '.join(RHYTHMS)}")
-    if n < 1:
-        raise ValueError(f"n must be at least 1, not {n}")
-    return _rr_series(n, np.random.default_rng(seed), rhythm)
-
-
-def _rr_series(n: int, rng: np.random.Generator, rhythm: str) -> np.ndarray:
-    mean, deviation, lf_hf = RHYTHMS[rhythm]
-    rate = 4.0  # samples of T(t) a second
-    length = 1 << math.ceil(math.log2(max(n * mean * 1.5 * rate, 256)))
-    frequency = np.fft.rfftfreq(length, 1 / rate)
-    power = sum(
-        share * np.exp(-((frequency - centre) ** 2) / (2 * 0.01**2))
-        for share, centre in ((lf_hf, 0.1), (1.0, 0.25))
-    )
-    phase = rng.uniform(0, 2 * np.pi, len(frequency))
-    process = np.fft.irfft(np.sqrt(power) * np.exp(1j * phase), length)
-    process = mean + deviation * (process - process.mean()) / process.std()
-    intervals = np.empty(n)
-    now = 0.0
-    for k in range(n):
-        intervals[k] = process[int(now * rate) % length]
-        now += intervals[k]
-    return intervals
-
-
 def _beats(patient: Patient, duration: float, rng: np.random.Generator):
     """Symbol of each beat and samples between it and the next one, for at least ``duration`` s."""
     mean = RHYTHMS[patient.rhythm][0]
     n = math.ceil(duration / mean * 1.2) + 8
-    sinus = _rr_series(n + 1, rng, patient.rhythm)
+    sinus = draw_rr(n + 1, rng, patient.rhythm)
     if patient.base == "/":  # a pacemaker keeps time
         sinus = np.full(n + 1, mean)
     symbols = rng.choice(
@@ -335,7 +239,7 @@ def _write(directory, patient, rng, leads, symbols, rr, duration, seed) -> None:
     peaks = np.cumsum([0, *rr]) - skip
     inside = (peaks >= 0) & (peaks < n)
     rhythm = "(P" if patient.base == "/" else "(N"
-    # The rhythm is named one sample before the first beat, as MIT-BIH does it near a record's start.
+    # The rhythm is named just before the first beat, as in MIT-BIH.
     sample = np.concatenate([[peaks[inside][0] - 1], peaks[inside]])
     wfdb.wrsamp(
         patient.name,
