@@ -4,13 +4,10 @@
 Plain backpropagation works through it: the accepted steps are ordinary tensor operations, and the
 step lengths are numbers that carry no gradient, except that a grid stretches with the requested
 times, so that ``t`` may require a gradient too.
-
-Source for the error norm, the initial step and the tolerances: Hairer, Nørsett & Wanner, *Solving
-Ordinary Differential Equations I*, section II.4; for the PI control: Gustafsson 1991.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -19,13 +16,17 @@ from torch import Tensor
 
 from nodelib import tableaus
 from nodelib.errors import SolverError
+from nodelib.steps import (
+    CountedField,
+    Field,
+    StepControl,
+    error_norm,
+    initial_step,
+    rms,
+    runge_kutta_step,
+    time_like,
+)
 from nodelib.tableaus import Tableau
-
-Field = Callable[[Tensor, Tensor], Tensor]
-
-SAFETY = 0.9
-SHRINK = 0.2
-GROW = 10.0
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,9 @@ class SolveStats:
 
 @dataclass(frozen=True)
 class AcceptedStep:
-    """One accepted step: it starts at ``(t, z)``, is ``dt`` long, and lies in ``t[interval:][:2]``.
+    """One accepted step from ``(t, z)``, ``dt`` long, on the way to the output ``interval + 1``.
 
-    ``z`` is detached and shares memory with nothing that is written to.
+    ``z`` is detached.
     """
 
     interval: int
@@ -111,7 +112,7 @@ def solve(
     times = _checked_times(t)
     _check_state(z0)
     t = t if isinstance(t, Tensor) else torch.tensor(times, dtype=z0.dtype)
-    walk = _Walk(_CountedField(f, z0), t, times, max_steps, record_steps)
+    walk = _Walk(CountedField(f, z0), t, times, max_steps, record_steps)
     if tableau.embedded is None or step_size is not None or num_steps is not None:
         counts = _steps_per_interval(times, step_size, num_steps, max_steps)
         states = _fixed_grid(walk, tableau.without_error, z0, counts)
@@ -122,70 +123,11 @@ def solve(
     return Solution(t, torch.stack(states), stats, tuple(walk.steps))
 
 
-def runge_kutta_step(
-    f: Field,
-    tableau: Tableau,
-    t: float | Tensor,
-    dt: float | Tensor,
-    z: Tensor,
-    k0: Tensor | None = None,
-) -> tuple[Tensor, list[Tensor]]:
-    """One step of ``tableau`` from ``(t, z)``: the new state, and the stages ``k_i`` as a list.
-
-    ``k0`` is ``f(t, z)`` where it is known already. ``t`` and ``dt`` are numbers, or 0-dimensional
-    tensors where their gradient is wanted.
-    """
-    stages: list[Tensor] = []
-    state = z
-    for row, node in zip(tableau.a, tableau.c, strict=True):
-        if not stages and k0 is not None:
-            stages.append(k0)
-            continue
-        if stages:
-            state = z + dt * combine(row, stages)
-        stages.append(f(_time_like(t + node * dt, z), state))
-    return (state if tableau.fsal else z + dt * combine(tableau.b, stages)), stages
-
-
-def combine(weights: Sequence[float], stages: Sequence[Tensor]) -> Tensor:
-    """The weighted sum of stages, skipping zero weights; needs one weight that is not zero."""
-    terms = [(w, k) for w, k in zip(weights, stages, strict=True) if w != 0.0]
-    (weight, stage), *rest = terms
-    total = weight * stage
-    for weight, stage in rest:
-        total = torch.add(total, stage, alpha=weight)
-    return total
-
-
-class _CountedField:
-    """A field that counts its evaluations and refuses values of the wrong kind."""
-
-    def __init__(self, f: Field, z0: Tensor) -> None:
-        self.f, self.nfe = f, 0
-        self.shape, self.dtype = z0.shape, z0.dtype
-
-    def __call__(self, t: Tensor, z: Tensor) -> Tensor:
-        self.nfe += 1
-        value = self.f(t, z)
-        if not isinstance(value, Tensor):
-            raise SolverError(
-                f"The field returned {type(value).__name__} at t = {float(t):g}; "
-                f"it must return a tensor like the state."
-            )
-        if value.shape != self.shape or value.dtype != self.dtype:
-            raise SolverError(
-                f"The field returned shape {tuple(value.shape)}, {value.dtype} at t = "
-                f"{float(t):g}; the state has shape {tuple(self.shape)}, {self.dtype}. "
-                f"Make them equal."
-            )
-        return value
-
-
 class _Walk:
     """The bookkeeping that both kinds of stepping share: field, times, budget, accepted steps."""
 
     def __init__(
-        self, field: _CountedField, t: Tensor, times: list[float], max_steps: int, record: bool
+        self, field: CountedField, t: Tensor, times: list[float], max_steps: int, record: bool
     ) -> None:
         self.field, self.t, self.times = field, t, times
         self.max_steps, self.record = max_steps, record
@@ -200,7 +142,24 @@ class _Walk:
         span = self.t[interval + 1] - self.t[interval]
         return self.t[interval] + (t - start) / (end - start) * span, dt / (end - start) * span
 
+    def check_progress(self, t: float, dt: float, end: float, start: Tensor, z: Tensor) -> None:
+        """Refuse a step ``dt`` that is over budget or too short to advance ``t``."""
+        if self.accepted + self.rejected >= self.max_steps:
+            raise SolverError(
+                f"max_steps = {self.max_steps} used up at t = {t:g} of {self.times[-1]:g} "
+                f"(step {dt:.3g}, {self.rejected} rejected). "
+                f"Raise max_steps, loosen rtol and atol, or use a fixed step."
+            )
+        if abs(dt) < 16 * math.ulp(max(abs(t), abs(end))):
+            raise SolverError(
+                f"Step underflow at t = {t:g}: dt = {dt:.3g} no longer advances. "
+                f"The norm of z went from {rms(start.detach()):.3g} at t = {self.times[0]:g} "
+                f"to {rms(z.detach()):.3g}. The field is stiff, unbounded or not finite here: "
+                f"bound the field, loosen rtol and atol, or use a fixed step."
+            )
+
     def accept(self, interval: int, t: float, dt: float, z: Tensor) -> None:
+        """Count, and if asked keep, the accepted step from ``(t, z)``."""
         self.accepted += 1
         if self.record:
             self.steps.append(AcceptedStep(interval, t, dt, z.detach()))
@@ -228,94 +187,35 @@ def _adaptive(
     states = [z]
     if len(walk.times) == 1:
         return states
-    t, z_start = walk.times[0], z
-    sign = math.copysign(1.0, walk.times[1] - t)
-    k0 = walk.field(_time_like(walk.clock(0, t, 0.0)[0], z), z)
+    t, span = walk.times[0], walk.times[1] - walk.times[0]
+    k0 = walk.field(time_like(walk.clock(0, t, 0.0)[0], z), z)
     if not torch.isfinite(k0).all():
         _refuse_non_finite(t, 0.0, z, [k0])
-    order = tableau.embedded_order + 1
     if first_step is None:
-        first_step = _initial_step(walk.field, t, sign, z, k0, order - 1, rtol, atol)
-    size = first_step
-    previous_error = 1.0
+        order = tableau.embedded_order
+        first_step = initial_step(walk.field, t, span, z, k0, order, rtol, atol)
+    control = StepControl(first_step, tableau.embedded_order + 1)
     for interval, end in enumerate(walk.times[1:]):
-        grow = GROW
         while t != end:
-            if walk.accepted + walk.rejected >= walk.max_steps:
-                raise SolverError(
-                    f"max_steps = {walk.max_steps} used up at t = {t:g} of {walk.times[-1]:g} "
-                    f"(step {sign * size:.3g}, {walk.rejected} rejected). "
-                    f"Raise max_steps, loosen rtol and atol, or use a fixed step."
-                )
-            if size < 16 * math.ulp(max(abs(t), abs(end))):
-                _refuse_underflow(t, sign * size, z, z_start, walk.times[0])
-            lands = 1.01 * size >= abs(end - t)
-            dt = end - t if lands else sign * size
+            step = math.copysign(control.size, span)
+            walk.check_progress(t, step, end, states[0], z)
+            lands = 1.01 * control.size >= abs(end - t)
+            dt = end - t if lands else step
             z_next, stages = runge_kutta_step(
                 walk.field, tableau, *walk.clock(interval, t, dt), z, k0
             )
-            error = _error_norm(tableau, dt, stages, z, z_next, rtol, atol)
-            if not error <= 1.0:
+            error = error_norm(tableau, dt, stages, z, z_next, rtol, atol)
+            if error <= 1.0:
+                walk.accept(interval, t, dt, z)
+                control.accept(abs(dt), error)
+                t = end if lands else t + dt
+                z = z_next
+                k0 = stages[-1] if tableau.fsal else None
+            else:
                 walk.rejected += 1
-                shrink = SAFETY * error ** (-1 / order) if math.isfinite(error) else 0.0
-                size = abs(dt) * max(SHRINK, shrink)
-                grow = 1.0
-                continue
-            walk.accept(interval, t, dt, z)
-            error = max(error, 1e-10)
-            factor = SAFETY * error ** (-0.7 / order) * previous_error ** (0.4 / order)
-            proposal = abs(dt) * min(grow, max(SHRINK, factor))
-            # A step cut short to land says little about the length that the field allows.
-            size = max(size, proposal) if lands and abs(dt) < size else proposal
-            previous_error = max(error, 1e-4)
-            grow = GROW
-            t = end if lands else t + dt
-            z = z_next
-            k0 = stages[-1] if tableau.fsal else None
+                control.reject(abs(dt), error)
         states.append(z)
     return states
-
-
-@torch.no_grad()
-def _initial_step(
-    f: Field, t: float, sign: float, z: Tensor, k0: Tensor, order: int, rtol: float, atol: float
-) -> float:
-    """Length of the first step: Hairer, Nørsett & Wanner, section II.4; costs one evaluation."""
-    scale = atol + rtol * z.abs()
-    d0, d1 = _rms(z / scale), _rms(k0 / scale)
-    trial = 1e-6 if d0 < 1e-5 or d1 < 1e-5 else 0.01 * d0 / d1
-    k1 = f(_time_like(t + sign * trial, z), z + sign * trial * k0)
-    d2 = _rms((k1 - k0) / scale) / trial
-    steepest = max(d1, d2)
-    if not math.isfinite(steepest):
-        return trial * 1e-3
-    if steepest <= 1e-15:
-        return max(1e-6, trial * 1e-3)
-    return min(100 * trial, (0.01 / steepest) ** (1 / (order + 1)))
-
-
-@torch.no_grad()
-def _error_norm(
-    tableau: Tableau,
-    dt: float,
-    stages: list[Tensor],
-    before: Tensor,
-    after: Tensor,
-    rtol: float,
-    atol: float,
-) -> float:
-    scale = atol + rtol * torch.maximum(before.abs(), after.abs())
-    return _rms(dt * combine(tableau.b_error, stages) / scale)
-
-
-def _rms(x: Tensor) -> float:
-    return float(x.square().mean().sqrt()) if x.numel() else 0.0
-
-
-def _time_like(t: float | Tensor, z: Tensor) -> Tensor:
-    if isinstance(t, Tensor):
-        return t.to(dtype=z.dtype, device=z.device)
-    return torch.tensor(t, dtype=z.dtype, device=z.device)
 
 
 def _checked_times(t: Tensor | Sequence[float]) -> list[float]:
@@ -374,15 +274,6 @@ def _refuse_non_finite(t: float, dt: float, z: Tensor, stages: list[Tensor]) -> 
         culprit = "the field returned NaN or Inf"
     raise SolverError(
         f"In the step from t = {t:g} with dt = {dt:.3g} {culprit} "
-        f"(norm of z before it: {_rms(z.detach()):.3g}). "
+        f"(norm of z before it: {rms(z.detach()):.3g}). "
         f"Bound the field, or take shorter steps."
-    )
-
-
-def _refuse_underflow(t: float, dt: float, z: Tensor, z_start: Tensor, t_start: float) -> None:
-    raise SolverError(
-        f"Step underflow at t = {t:g}: dt = {dt:.3g} no longer advances. The norm of z went from "
-        f"{_rms(z_start.detach()):.3g} at t = {t_start:g} to {_rms(z.detach()):.3g}. The field is "
-        f"stiff, unbounded or not finite here: bound the field, loosen rtol and atol, or use a "
-        f"fixed step."
     )
