@@ -1,0 +1,67 @@
+"""Getting a data set: from this disk, or else from its official source."""
+
+from dataclasses import replace
+
+from nodelib.data import download, hashes, holdings, network, places
+from nodelib.data.holdings import SUMS, Holding
+from nodelib.data.sources import Source
+from nodelib.errors import OfflineError
+
+
+def acquire(source: Source, *, allow_standin: bool) -> Holding | None:
+    """Find a data set on this disk or download it; None where only a stand-in is left.
+
+    Raises:
+        OfflineError: if it is not at hand, cannot be downloaded, and no stand-in is allowed.
+        DataError: if what is at hand is damaged, or a download breaks off.
+    """
+    if holding := holdings.find(source):
+        return holding
+    try:
+        if network.switched_off():
+            raise OfflineError(
+                f"{source.name} is not at hand and NODELIB_OFFLINE forbids the download: set "
+                f"NODELIB_DATA to a directory that has it, or unset NODELIB_OFFLINE"
+            )
+        return downloaded(source)
+    except OfflineError:
+        if allow_standin:
+            return None
+        raise
+
+
+def downloaded(source: Source, *, signals: bool = False) -> Holding:
+    """Download a data set into the cache, or complete what the cache has of it.
+
+    Args:
+        source: the data set.
+        signals: for the two sets whose signals are large (nsrdb and chfdb), also download those.
+
+    Raises:
+        OfflineError: if the source does not answer.
+        DataError: if a download breaks off, a file is not the published one, or the cache
+            cannot be written.
+    """
+    directory = places.cache() / source.name
+    download.fetch(source.name, _wanted(source, signals), source.addresses, directory, bars=signals)
+    holding = holdings.look(source, places.CACHE, places.cache())
+    return replace(holding, place=f"download from {source.origin}")
+
+
+def _wanted(source: Source, signals: bool) -> dict[str, str]:
+    """The files to download, relative to the folder of the set, with their SHA-256."""
+    if source.name == "mnist":
+        return dict(hashes.published("mnist-gz"))
+    known = dict(hashes.published(source.name))
+    flat = [file.rpartition("/")[2] for file in source.layouts[-1]]
+    files = [file for file in flat if signals or not file.endswith(source.deferred or ("\0",))]
+    if not all(file in known for file in files):
+        known = _their_sums(source, known.get(SUMS))
+    return {file: known[file] for file in files}
+
+
+def _their_sums(source: Source, known: str | None) -> dict[str, str]:
+    directory = places.cache() / source.name
+    download.fetch(source.name, {SUMS: known}, source.addresses, directory)
+    target = directory / SUMS
+    return hashes.parse(target.read_text(encoding="utf-8"), str(target))

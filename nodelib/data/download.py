@@ -1,0 +1,89 @@
+"""Downloads from the official sources: a temporary name, a check, three tries, then the rename."""
+
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pooch
+import requests
+from tqdm.auto import tqdm
+
+from nodelib.data import network, places
+from nodelib.errors import ChecksumError, DataError, OfflineError
+
+RETRIES = 2
+"""Tries after the first; pooch waits 1 s, then 2 s."""
+
+TIMEOUT = (network.PATIENCE, 30.0)
+"""Seconds to connect, and between two pieces of a file."""
+
+
+def fetch(
+    name: str,
+    files: Mapping[str, str | None],
+    bases: Sequence[str],
+    directory: Path,
+    *,
+    bars: bool = False,
+) -> None:
+    """Download what is not already there intact.
+
+    Args:
+        name: the data set, for messages.
+        files: file name to its SHA-256 (None where no list has it).
+        bases: addresses of the folders that hold the files, each ending in "/"; the first that
+            answers is used.
+        directory: where the files go. Files that are finished stay when a later one fails, so
+            that the next call goes on from there.
+        bars: show a bar for each file, on a terminal (for large files).
+
+    Raises:
+        OfflineError: if no address answers.
+        ChecksumError: if a file arrives with another SHA-256.
+        DataError: if a download breaks off or a file cannot be written.
+    """
+    base = next((base for base in bases if network.reachable(network.host(base))), None)
+    if base is None:
+        hosts = " and ".join(network.host(base) for base in bases)
+        raise OfflineError(
+            f"cannot download {name}: {hosts} did not answer within {network.PATIENCE:.0f} s. "
+            f"Go online and run 'nodelib data fetch {name}', or set NODELIB_DATA to a directory "
+            "that has it"
+        )
+    logging.getLogger("pooch").setLevel(logging.WARNING)
+    registry = pooch.create(directory, base, registry=dict(files), retry_if_failed=RETRIES)
+    downloader = pooch.HTTPDownloader(
+        timeout=TIMEOUT, chunk_size=1 << 16, progressbar=bars and sys.stderr.isatty()
+    )
+    for file in tqdm(files, desc=name, unit="file", disable=None, leave=False):
+        _fetch_one(registry, file, downloader, name)
+
+
+def _fetch_one(registry: pooch.Pooch, file: str, downloader, name: str) -> None:
+    target = registry.path / file
+    again = (
+        f"run 'nodelib data fetch {name}' to try again (finished files are kept), or set "
+        "NODELIB_OFFLINE=1 to go on with what is at hand"
+    )
+    try:
+        registry.fetch(file, downloader=downloader)
+    except requests.RequestException as error:
+        raise DataError(
+            f"could not download {registry.get_url(file)} ({_reason(error)}): {again}"
+        ) from error
+    except ValueError as error:
+        raise ChecksumError(
+            f"{registry.get_url(file)} arrived damaged: its SHA-256 is not the published one, in "
+            f"{RETRIES + 1} tries; nothing was kept: {again}"
+        ) from error
+    except OSError as error:
+        raise places.write_failure(error, target) from error
+
+
+def _reason(error: requests.RequestException) -> str:
+    if error.response is not None:
+        return f"HTTP status {error.response.status_code}"
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    return "the connection broke off"

@@ -1,0 +1,135 @@
+"""What is on this disk of a data set, and whether it is intact."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nodelib.data import hashes, places, sources
+from nodelib.data.provenance import Completeness, digest
+from nodelib.data.sources import Source
+from nodelib.errors import DataError
+
+SUMS = "SHA256SUMS.txt"
+"""PhysioNet's own list, kept beside the files that were downloaded with it."""
+
+
+@dataclass(frozen=True)
+class Holding:
+    """The files of one data set in one place.
+
+    Attributes:
+        source: the data set.
+        place: the kind of place, for provenance lines.
+        directory: the data directory that the names in ``files`` are relative to.
+        files: the files that are there.
+        completeness: ``"complete"`` or ``"partial"``.
+    """
+
+    source: Source
+    place: str
+    directory: Path
+    files: tuple[str, ...]
+    completeness: Completeness
+
+    @property
+    def content(self) -> tuple[str, ...]:
+        """The files that are checked and hashed before reading (large signals come later)."""
+        return tuple(f for f in self.files if not f.endswith(self.source.deferred or ("\0",)))
+
+    def path(self, name: str) -> Path | None:
+        """Where the file called ``name`` is; None if it is not there."""
+        return next((self.directory / f for f in self.files if Path(f).name == name), None)
+
+    def known(self) -> Mapping[str, str]:
+        """Published SHA-256 of each file for which a list has one."""
+        listed = {}
+        sums = self.directory / self.source.name / SUMS
+        if sums.is_file():
+            theirs = hashes.parse(sums.read_text(encoding="utf-8"), str(sums))
+            listed |= {f"{self.source.name}/{file}": value for file, value in theirs.items()}
+        listed |= sources.published(self.source)
+        return {file: listed[file] for file in self.files if file in listed}
+
+    def check(self) -> None:
+        """Compare every file that is read at once with its published SHA-256.
+
+        Raises:
+            ChecksumError: if one differs.
+            DataError: if one cannot be read.
+        """
+        known = self.known()
+        hashes.check(
+            self.source.name, self.directory, {f: known[f] for f in self.content if f in known}
+        )
+
+    def check_file(self, file: Path) -> None:
+        """Compare one file, such as a large signal, with its published SHA-256 if there is one.
+
+        Raises:
+            ChecksumError: if it differs.
+        """
+        relative = file.relative_to(self.directory).as_posix()
+        known = self.known()
+        if relative in known:
+            hashes.check(self.source.name, self.directory, {relative: known[relative]})
+
+    def verdict(self) -> str:
+        """A few words on what the files were checked against, for a provenance's detail."""
+        listed = len(set(self.content) & self.known().keys())
+        if listed == len(self.content):
+            return "all files match the SHA-256 lists"
+        return f"{listed} of {len(self.content)} files match a SHA-256 list, the rest have none"
+
+    def sha256(self) -> str:
+        """One hash of the content, the same wherever the same files lie."""
+        return digest({Path(f).name: hashes.sha256(self.directory / f) for f in self.content})
+
+
+def find(source: Source) -> Holding | None:
+    """The best holding on this disk: complete before partial, then in the order of the places.
+
+    Raises:
+        DataError: if ``NODELIB_DATA`` is not a directory, or has only some of the files of a set
+            that is of no use in part; or if the cache cannot be read.
+    """
+    found = [h for place, directory in places.search() if (h := look(source, place, directory))]
+    for holding in found:
+        if holding.completeness == "complete":
+            return holding
+        if not source.divisible and holding.place == places.OWN:
+            raise DataError(incomplete(holding))
+    if not source.divisible:
+        return None
+    return max(found, key=_annotated, default=None)
+
+
+def missing(holding: Holding) -> tuple[str, ...]:
+    """Files that the nearest complete layout has and the holding has not."""
+    have = set(holding.files)
+    return min(
+        (tuple(f for f in layout if f not in have) for layout in holding.source.layouts), key=len
+    )
+
+
+def look(source: Source, place: str, directory: Path) -> Holding | None:
+    """What ``directory`` holds of a set; None if nothing."""
+    files = tuple(f for f in source.files if (directory / f).is_file())
+    if not files:
+        return None
+    complete = any(set(layout) <= set(files) for layout in source.layouts)
+    return Holding(source, place, directory, files, "complete" if complete else "partial")
+
+
+def _annotated(holding: Holding) -> int:
+    suffix = f".{holding.source.annotator}"
+    return sum(f.endswith(suffix) for f in holding.files)
+
+
+def incomplete(holding: Holding) -> str:
+    """The message for a set of which only some files are there."""
+    absent = missing(holding)
+    return (
+        f"{holding.directory / absent[0]} is missing ({len(absent)} of the "
+        f"{len(holding.files) + len(absent)} files of {holding.source.name} are): complete the "
+        "copy, or remove the folder from the NODELIB_DATA directory to go on without"
+    )
