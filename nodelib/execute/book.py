@@ -53,9 +53,10 @@ def build(chapters: list[Chapter], site: Site, *, fresh: bool = False) -> bool:
 
 def render(folder: Path) -> None:
     """Run Jupyter Book over the staged folder; its whole output goes to ``sphinx.log`` there."""
-    command = [sys.executable, "-m", "jupyter_book", "build", str(folder)]
-    options = ["-W", "-n", "--keep-going"]
-    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    call = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
+    options = ["build", str(folder), "-W", "-n", "--keep-going"]
+    command = [sys.executable, "-c", call, *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     output = done.stdout + done.stderr
     log = folder / "_build" / "sphinx.log"
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from jupyter_client.kernelspec import NoSuchKernel
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
+from papermill.execute import remove_error_markers
 from papermill.utils import remove_args
 
 from nodelib import paths
@@ -133,6 +134,7 @@ def execute(job: Job, report: Report) -> Result:
                 log_output=True,
                 execution_timeout=job.timeout,
                 autosave_cell_every=0,
+                extra_arguments=["--log-level=ERROR"],
                 cell_started=cell_started,
             )
         except PapermillExecutionError as error:
@@ -159,12 +161,9 @@ def _failure(job: Job, index: int | None, message: str, text: str) -> Failure:
     """Name the cell by its number in the source, where papermill's own cell is not counted."""
     if index is None:
         return Failure(None, "", message, text)
-    injected = [
-        i
-        for i, cell in enumerate(nbformat.read(job.scratch, as_version=4).cells)
-        if "injected-parameters" in cell.metadata.get("tags", [])
-    ]
-    source = index - sum(i < index for i in injected)
+    ran = remove_error_markers(nbformat.read(job.scratch, as_version=4)).cells
+    tags = [cell.metadata.get("tags", []) for cell in ran[:index]]
+    source = index - sum("injected-parameters" in tag for tag in tags)
     cells = job.chapter.notebook().cells
     lines = cells[source].source.splitlines() if source < len(cells) else []
     return Failure(source + 1, lines[0] if lines else "", message, text)

@@ -127,7 +127,8 @@ def configuration(path: Path) -> str:
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
     if address := repository():
         config["repository"] = {"url": address, "branch": "main", "path_to_book": ""}
-        config["html"] |= {"use_repository_button": True, "use_issues_button": True}
+        buttons = ("use_repository_button", "use_issues_button", "use_edit_page_button")
+        config["html"] |= dict.fromkeys(buttons, True)
         config["launch_buttons"] = {
             "notebook_interface": "jupyterlab",
             "binderhub_url": "https://mybinder.org",
