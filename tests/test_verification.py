@@ -1,0 +1,173 @@
+"""Verification: what is recorded must come out again."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from nodelib import experiments, paths, results, verification
+from nodelib.errors import DataError, ResultsError
+from nodelib.results import Outcome
+
+TIMES = {"command": "python -m x", "wall_seconds": 0.0, "cpu_seconds": 0.0}
+
+
+def weights_sum(variant, seed):
+    """An experiment whose metrics can be computed from its weights."""
+    weight = torch.arange(1.0, 4.0) * (seed + 1)
+    metrics = {"sum": float(weight.sum()), "count": 3, "kind": variant, "seconds": 0.5}
+    return Outcome(metrics=metrics, tensors={"w": weight}, parameters=3)
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    (tmp_path / "_toc.yml").write_text("format: jb-book\n")
+    monkeypatch.setenv("NODELIB_ROOT", str(tmp_path))
+    module = SimpleNamespace(VARIANTS=("a", "b"), SEEDS=(0, 1), NEEDS=(), run=weights_sum)
+    monkeypatch.setattr(experiments, "load", lambda name: module)
+    monkeypatch.setattr(experiments, "names", lambda: ["toy"])
+    return module
+
+
+def edit(path, change):
+    entry = json.loads(path.read_text())
+    change(entry)
+    path.write_text(json.dumps(entry))
+
+
+def test_runs_that_come_out_again_are_the_same(module):
+    experiments.record("toy")
+    checks = verification.verify()
+    assert [(check.variant, check.seed, check.status) for check in checks] == [
+        ("a", 0, "same"),
+        ("a", 1, "same"),
+        ("b", 0, "same"),
+        ("b", 1, "same"),
+    ]
+    assert checks[0].compared == 6
+    assert verification.verify("toy") == checks
+
+
+def test_a_tampered_metric_differs_and_is_named_with_both_values(module):
+    experiments.record("toy")
+    edit(paths.results() / "toy" / "a-seed1.json", lambda e: e["metrics"].update(sum=12.0001))
+    bad = [check for check in verification.verify() if check.status == "differs"]
+    assert [(check.variant, check.seed) for check in bad] == [("a", 1)]
+    assert bad[0].differences == (verification.Difference("sum", 12.0001, 12.0),)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda e: e["metrics"].update(kind="z"),
+        lambda e: e["metrics"].update(count=4),
+        lambda e: e["metrics"].update(count="3"),
+        lambda e: e["metrics"].update(more=1),
+        lambda e: e["metrics"].pop("sum"),
+        lambda e: e.update(parameters=4),
+    ],
+)
+def test_any_kind_of_tampering_is_seen(module, change):
+    (path,) = experiments.record("toy", ["a"], [0])
+    edit(path, change)
+    (check,) = verification.verify()
+    assert check.status == "differs"
+    assert len(check.differences) == 1
+
+
+def test_tampered_weights_differ_even_where_the_metrics_do_not(module):
+    (path,) = experiments.record("toy", ["a"], [0])
+    weights = path.with_suffix(".safetensors")
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    (check,) = verification.verify()
+    assert check.status == "differs"
+    assert "SHA-256 differs" in check.reason
+
+
+def test_metrics_are_derived_from_the_recorded_weights_where_the_experiment_can(module):
+    def rederive(run):
+        return {"sum": float(run.tensors()["w"].sum())}
+
+    module.rederive = rederive
+    (path,) = experiments.record("toy", ["a"], [0])
+    module.run = None
+    (check,) = verification.verify()
+    assert (check.status, check.compared, check.left) == ("same", 1, ("count", "kind", "seconds"))
+    edit(path, lambda e: e["metrics"].update(sum=5.0))
+    (check,) = verification.verify()
+    assert check.differences == (verification.Difference("sum", 5.0, 6.0),)
+
+
+def test_a_metric_that_was_never_recorded_is_a_difference(module):
+    module.rederive = lambda run: {"new": 1}
+    experiments.record("toy", ["a"], [0])
+    (check,) = verification.verify()
+    assert check.differences == (verification.Difference("new", "nothing", 1),)
+
+
+def test_tolerance_is_tight_unless_the_experiment_says_otherwise(module):
+    (path,) = experiments.record("toy", ["a"], [0])
+    edit(path, lambda e: e["metrics"].update(sum=6.0 * (1 + 1e-8), count=3, seconds=0.6))
+    module.TOLERANCE = {"seconds": float("inf")}
+    (check,) = verification.verify()
+    assert [d.metric for d in check.differences] == ["sum"]
+    module.TOLERANCE = {"sec*": float("inf"), "sum": 1e-7}
+    (check,) = verification.verify()
+    assert check.status == "same"
+
+
+def test_whole_numbers_must_be_equal():
+    recorded, got = {"n": 10**12, "m": [1, 2]}, {"n": 10**12 + 1, "m": [1, 2]}
+    differences = verification.compare(recorded, got, {})
+    assert differences == [verification.Difference("n", 10**12, 10**12 + 1)]
+    assert verification.compare(recorded, got, {"n": 1e-9}) == []
+
+
+@pytest.mark.parametrize("state", ["partial", "absent"])
+def test_a_run_cannot_be_checked_without_its_data_and_says_how_to_get_it(
+    module, monkeypatch, state
+):
+    def heart():
+        if state == "absent":
+            raise DataError("no heart here")
+        return SimpleNamespace(provenance=SimpleNamespace(completeness=state))
+
+    (path,) = experiments.record("toy", ["a"], [0])
+    monkeypatch.setattr(experiments.data, "heart", heart, raising=False)
+    module.NEEDS = ("heart",)
+    (check,) = verification.verify()
+    assert check.status == "cannot be checked here"
+    assert "heart" in check.reason
+    assert "nodelib data fetch heart" in check.reason
+    path.with_suffix(".safetensors").unlink()
+    (check,) = verification.verify()
+    assert check.status == "differs"
+
+
+def test_a_name_of_which_nothing_is_recorded_is_refused(module):
+    experiments.record("toy", ["a"], [0])
+    with pytest.raises(ResultsError, match="nothing is recorded of an experiment 'other'"):
+        verification.verify("other")
+
+
+def test_a_run_whose_experiment_is_gone_is_an_error(module, monkeypatch):
+    experiments.record("toy", ["a"], [0])
+    monkeypatch.setattr(experiments, "names", lambda: ["another"])
+    with pytest.raises(ResultsError, match="belongs to experiment 'toy', which is gone"):
+        verification.verify()
+
+
+def test_a_run_of_a_variant_that_is_gone_is_an_error(module):
+    experiments.record("toy", ["a"], [0])
+    module.VARIANTS = ("b",)
+    with pytest.raises(ResultsError, match=r"variant 'a'.*does not have"):
+        verification.verify()
+
+
+def test_a_malformed_run_is_an_error(module):
+    (path,) = experiments.record("toy", ["a"], [0])
+    path.write_text("{")
+    with pytest.raises(ResultsError, match="no readable JSON"):
+        verification.verify()
+    assert results.experiments() == ["toy"]
