@@ -5,7 +5,7 @@ from dataclasses import replace
 from nodelib.data import download, hashes, holdings, network, places
 from nodelib.data.holdings import SUMS, Holding
 from nodelib.data.sources import Source
-from nodelib.errors import OfflineError
+from nodelib.errors import DataError, OfflineError
 
 
 def acquire(source: Source, *, allow_standin: bool) -> Holding | None:
@@ -57,6 +57,12 @@ def _wanted(source: Source, signals: bool) -> dict[str, str]:
     files = [file for file in flat if signals or not file.endswith(source.deferred or ("\0",))]
     if not all(file in known for file in files):
         known = _their_sums(source, known.get(SUMS))
+    unlisted = [file for file in files if file not in known]
+    if unlisted:
+        raise DataError(
+            f"{source.origin}'s {SUMS} does not list {unlisted[0]} of {source.name}: it cannot be "
+            f"verified. Remove {places.cache() / source.name / SUMS} and try again"
+        )
     return {file: known[file] for file in files}
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from nodelib.data import hashes, places, sources
@@ -75,14 +76,35 @@ class Holding:
 
     def verdict(self) -> str:
         """A few words on what the files were checked against, for a provenance's detail."""
+        sums = self.directory / self.source.name / SUMS
+        official = self.source.official or sums.is_file()
+        whose = "PhysioNet's SHA-256 list" if official else "the package's own SHA-256 list"
         listed = len(set(self.content) & self.known().keys())
         if listed == len(self.content):
-            return "all files match the SHA-256 lists"
-        return f"{listed} of {len(self.content)} files match a SHA-256 list, the rest have none"
+            return f"all files match {whose}"
+        return f"{listed} of {len(self.content)} files match {whose}, the rest are on none"
 
     def sha256(self) -> str:
         """One hash of the content, the same wherever the same files lie."""
         return digest({Path(f).name: hashes.sha256(self.directory / f) for f in self.content})
+
+
+def search() -> list[tuple[str, Path]]:
+    """Where to look on this disk, in order: (kind of place, directory).
+
+    Raises:
+        DataError: if ``NODELIB_DATA`` is not a directory or holds none of the sets, or if the
+            cache cannot be read.
+    """
+    found = places.search()
+    folders = sorted({file.partition("/")[0] for name in sources.NAMES for file in _files(name)})
+    for place, directory in found:
+        if place == places.OWN and not any((directory / f).is_dir() for f in folders):
+            raise DataError(
+                f"NODELIB_DATA is set to {directory}, which has none of the folders "
+                f"{', '.join(folders)}: set it to the folder above them, or unset it"
+            )
+    return found
 
 
 def find(source: Source) -> Holding | None:
@@ -92,7 +114,7 @@ def find(source: Source) -> Holding | None:
         DataError: if ``NODELIB_DATA`` is not a directory, or has only some of the files of a set
             that is of no use in part; or if the cache cannot be read.
     """
-    found = [h for place, directory in places.search() if (h := look(source, place, directory))]
+    found = [h for place, directory in search() if (h := look(source, place, directory))]
     for holding in found:
         if holding.completeness == "complete":
             return holding
@@ -118,6 +140,11 @@ def look(source: Source, place: str, directory: Path) -> Holding | None:
         return None
     complete = any(set(layout) <= set(files) for layout in source.layouts)
     return Holding(source, place, directory, files, "complete" if complete else "partial")
+
+
+@cache
+def _files(name: str) -> tuple[str, ...]:
+    return sources.get(name).files
 
 
 def _annotated(holding: Holding) -> int:

@@ -24,6 +24,7 @@ class Source:
         layouts: alternative complete sets of files, relative to the data directory.
         extras: further files that belong to it and are real but make no complete set.
         divisible: a part of it is worth reading.
+        official: the package's list of SHA-256 sums is the publisher's own.
         deferred: suffixes of large files that are checked only when they are read.
     """
 
@@ -37,6 +38,7 @@ class Source:
     layouts: tuple[tuple[str, ...], ...]
     extras: tuple[str, ...] = ()
     divisible: bool = False
+    official: bool = False
     deferred: tuple[str, ...] = ()
 
     @property
@@ -110,6 +112,7 @@ _ALL = (
         fs=360.0,
         annotator="atr",
         layouts=(_flat("mitdb", MITDB_RECORDS, (".dat", ".hea", ".atr")),),
+        official=True,
     ),
     _physionet(
         "nsrdb",

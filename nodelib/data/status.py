@@ -51,7 +51,7 @@ def rows() -> list[Row]:
     Raises:
         DataError: if ``NODELIB_DATA`` or the cache is not a readable directory.
     """
-    places.search()
+    holdings.search()
     return [_row(sources.get(name)) for name in sources.NAMES]
 
 
@@ -90,7 +90,7 @@ def check() -> list[Problem]:
         DataError: if ``NODELIB_DATA`` or the cache is not a readable directory.
     """
     problems = []
-    for place, directory in places.search():
+    for place, directory in holdings.search():
         for name in sources.NAMES:
             holding = holdings.look(sources.get(name), place, directory)
             if holding is None:
