@@ -11,8 +11,8 @@ PROVENANCE = Provenance("made", "a test", "synthetic", "0" * 64, "Made by a test
 
 
 def make_record(name="100", symbols="NNNN", rr=0.8, fs=360.0, signals=True, **changes):
-    """A record with one beat every ``rr`` s, a Gaussian peak (three times as wide for V, L and /)."""
-    samples = np.round((0.5 + rr * np.arange(len(symbols))) * fs).astype(np.int64)
+    """A record with one beat every ``rr`` s, a Gaussian peak, thrice as wide for V, L and /."""
+    samples = np.round((0.8 + rr * np.arange(len(symbols))) * fs).astype(np.int64)
     n = int(samples[-1] + fs) if len(samples) else int(fs)
     signal = np.zeros((n, 2))
     near = np.arange(-90, 91)
