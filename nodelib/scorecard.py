@@ -31,11 +31,11 @@ def render() -> str:
 
 
 def headline() -> str:
-    """The claims that the ledger marks as headlines, as the Markdown table that README.md shows."""
+    """The decided claims that the ledger marks as headlines: the Markdown table of README.md."""
     documents = ledger.read().documents
     lines = [HEADLINE, ("---",) * len(HEADLINE)]
     for claim, verdict in claims.judged():
-        if claim.headline:
+        if claim.headline and verdict.kind != claims.OPEN:
             row = claims.row(claim, verdict, documents)
             lines.append(
                 (row.claim, claim.document, row.theirs, row.ours, f"{row.symbol} {row.verdict}")

@@ -282,7 +282,7 @@ def test_an_unknown_variant_is_refused_by_name(checkout, monkeypatch):
 def test_an_experiment_without_its_data_is_not_recorded(checkout, monkeypatch):
     fake_experiment(monkeypatch, NEEDS=("heart",))
     partial = SimpleNamespace(provenance=SimpleNamespace(completeness="partial"))
-    monkeypatch.setattr(experiments.data, "heart", lambda: partial, raising=False)
+    monkeypatch.setattr(experiments.data, "heart", lambda allow_standin: partial, raising=False)
     with pytest.raises(ResultsError, match=r"needs the complete data set heart.*data fetch heart"):
         experiments.record("toy")
     assert results.experiments() == []

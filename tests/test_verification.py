@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nodelib import experiments, paths, results, verification
-from nodelib.errors import DataError, ResultsError
+from nodelib.errors import ChecksumError, OfflineError, ResultsError
 from nodelib.results import Outcome
 
 TIMES = {"command": "python -m x", "wall_seconds": 0.0, "cpu_seconds": 0.0}
@@ -128,9 +128,9 @@ def test_whole_numbers_must_be_equal():
 def test_a_run_cannot_be_checked_without_its_data_and_says_how_to_get_it(
     module, monkeypatch, state
 ):
-    def heart():
+    def heart(allow_standin):
         if state == "absent":
-            raise DataError("no heart here")
+            raise OfflineError("no heart here")
         return SimpleNamespace(provenance=SimpleNamespace(completeness=state))
 
     (path,) = experiments.record("toy", ["a"], [0])
@@ -171,3 +171,14 @@ def test_a_malformed_run_is_an_error(module):
     with pytest.raises(ResultsError, match="no readable JSON"):
         verification.verify()
     assert results.experiments() == ["toy"]
+
+
+def test_damaged_data_is_reported_and_not_taken_for_absent(module, monkeypatch):
+    def heart(allow_standin):
+        raise ChecksumError("heart/100.dat is damaged")
+
+    experiments.record("toy", ["a"], [0])
+    monkeypatch.setattr(experiments.data, "heart", heart, raising=False)
+    module.NEEDS = ("heart",)
+    with pytest.raises(ChecksumError, match="damaged"):
+        verification.verify()

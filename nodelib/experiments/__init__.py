@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 
 from nodelib import data, results
-from nodelib.errors import DataError, ResultsError
+from nodelib.errors import OfflineError, ResultsError
 
 REQUIRED = ("VARIANTS", "SEEDS", "NEEDS", "run")
 
@@ -51,8 +51,8 @@ def missing_data(name: str) -> list[str]:
     missing = []
     for need in load(name).NEEDS:
         try:
-            completeness = getattr(data, need)().provenance.completeness
-        except DataError:
+            completeness = getattr(data, need)(allow_standin=False).provenance.completeness
+        except OfflineError:
             completeness = "absent"
         if completeness != "complete":
             missing.append(need)

@@ -1,0 +1,443 @@
+"""The ledger: what may stand in it, and how its claims are judged."""
+
+import copy
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from nodelib import claims, experiments, ledger, paths, results, rules, trace
+from nodelib.errors import LedgerError
+from nodelib.results import Outcome
+
+CLAIM = {
+    "id": "c1",
+    "chapters": ["02"],
+    "document": "000",
+    "place": "slide 1",
+    "statement": "It is three.",
+    "kind": "number",
+    "theirs": 3,
+    "evidence": {"experiment": "toy", "variant": "a", "metric": "n"},
+    "rule": {"equals": {}},
+}
+FRAME = {
+    "documents": {"000": {"short": "slides", "title": "Slides", "language": "English"}},
+    "chapters": {"02": "Adjoint", "03": "Checks"},
+}
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    (tmp_path / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/intro\nchapters:\n- file: notebooks/02_adjoint\n"
+    )
+    (tmp_path / "book").mkdir()
+    monkeypatch.setenv("NODELIB_ROOT", str(tmp_path))
+    module = SimpleNamespace(VARIANTS=("a", "b"), SEEDS=(0,), NEEDS=())
+    monkeypatch.setattr(experiments, "names", lambda: ["toy"])
+    monkeypatch.setattr(experiments, "load", lambda name: module)
+    return tmp_path
+
+
+def write(*entries, **frame):
+    text = yaml.safe_dump({**FRAME, **frame, "claims": list(entries)}, sort_keys=False)
+    ledger.location().write_text(text)
+
+
+def claim(**changes):
+    changed = {**copy.deepcopy(CLAIM), **changes}
+    return {key: value for key, value in changed.items() if value is not None}
+
+
+def record(metrics, variant="a", seed=0):
+    outcome = Outcome(metrics=metrics)
+    return results.record("toy", variant, seed, outcome, command="c", wall_seconds=0, cpu_seconds=0)
+
+
+def verdict_of(**changes):
+    write(claim(**changes))
+    (loaded,) = claims.load()
+    return claims.verdict(loaded)
+
+
+METRICS = {
+    "n": 3,
+    "m": 4,
+    "x": 109494,
+    "share": 0.8277,
+    "word": "yes",
+    "flag": True,
+    "good": {"relative_error": 1e-9, "classification": "holds"},
+    "sign": {
+        "relative_error": 2.0,
+        "flipped_relative_error": 1e-9,
+        "classification": "holds up to sign",
+    },
+    "term": {
+        "relative_error": 0.4,
+        "corrected_relative_error": 1e-9,
+        "classification": "misses a term",
+    },
+    "bad": {"relative_error": 0.4, "corrected_relative_error": 0.1, "classification": "wrong"},
+    "odd": {"relative_error": 0.4, "classification": "perhaps"},
+}
+FIX = {"corrected_to": "n"}
+
+
+def fixed_by(metric):
+    return {"formula": {"corrected_to": metric, "tolerance": 1e-6}}
+
+
+JUDGED = [
+    ({"equals": {}}, 3, "n", "reproduced", "3"),
+    ({"equals": {}}, 2, "n", "refuted", "3"),
+    ({"equals": FIX}, 2, "n", "corrected", "3"),
+    ({"equals": FIX}, 2, "m", "corrected", "4; corrected to 3"),
+    ({"equals": FIX}, 3, "n", "reproduced", "3"),
+    ({"equals": {}}, "yes", "word", "reproduced", "yes"),
+    ({"equals": {}}, "no", "word", "refuted", "yes"),
+    ({"rounds_to": {"significant": 2}}, 110000, "x", "reproduced", "109,494"),
+    ({"rounds_to": {"significant": 3}}, 110000, "x", "refuted", "109,494"),
+    ({"rounds_to": {"decimals": 3}}, 0.828, "share", "reproduced", "0.8277"),
+    ({"rounds_to": {"decimals": 3}}, 0.827, "share", "refuted", "0.8277"),
+    ({"within": {"tolerance": {"absolute": 1}}}, 2, "n", "reproduced", "3"),
+    ({"within": {"tolerance": {"absolute": 0.5}}}, 2, "n", "refuted", "3"),
+    ({"within": {"tolerance": {"relative": 0.5}}}, 2, "n", "reproduced", "3"),
+    ({"within": {"tolerance": {"relative": 0.4}}}, 2, "n", "refuted", "3"),
+    (
+        {"within": {"tolerance": {"absolute": 0.5}, "in_part": {"absolute": 1}}},
+        2,
+        "n",
+        "holds in part",
+        "3",
+    ),
+    ({"no_worse": {"better": "lower", "tolerance": {"absolute": 0.5}}}, 4, "n", "exceeded", "3"),
+    ({"no_worse": {"better": "lower", "tolerance": {"absolute": 1}}}, 4, "n", "reproduced", "3"),
+    ({"no_worse": {"better": "lower", "tolerance": {"absolute": 0.5}}}, 2, "n", "refuted", "3"),
+    ({"no_worse": {"better": "higher", "tolerance": {"absolute": 0.5}}}, 2, "n", "exceeded", "3"),
+    ({"no_worse": {"better": "higher", "tolerance": {"absolute": 0.5}}}, 4, "n", "refuted", "3"),
+    ({"at_most": {}}, 3, "n", "reproduced", "3"),
+    ({"at_most": {}}, 2.9, "n", "refuted", "3"),
+    ({"at_least": {}}, 3, "n", "reproduced", "3"),
+    ({"at_least": {}}, 3.1, "n", "refuted", "3"),
+    ({"classification_is": {"value": "yes"}}, "it does", "word", "reproduced", "yes"),
+    ({"classification_is": {"value": "no"}}, "it does", "word", "refuted", "yes"),
+    (
+        {"classification_is": {"value": "no", "in_part": ["yes"]}},
+        "it does",
+        "word",
+        "holds in part",
+        "yes",
+    ),
+    ({"classification_is": {"value": True}}, "it does", "flag", "reproduced", "yes"),
+    ({"classification_is": {"value": False}}, "it does", "flag", "refuted", "yes"),
+    ({"formula": {}}, "f", "good", "reproduced", "holds (relative error 1.0e-09)"),
+    (
+        fixed_by("sign.flipped_relative_error"),
+        "f",
+        "sign",
+        "corrected",
+        "holds up to sign (relative error as written 2.0e+00, as corrected 1.0e-09)",
+    ),
+    (
+        fixed_by("term.corrected_relative_error"),
+        "f",
+        "term",
+        "corrected",
+        "misses a term (relative error as written 4.0e-01, as corrected 1.0e-09)",
+    ),
+    (
+        {"formula": {}},
+        "f",
+        "sign",
+        "refuted",
+        "holds up to sign (relative error as written 2.0e+00)",
+    ),
+    (
+        fixed_by("bad.corrected_relative_error"),
+        "f",
+        "bad",
+        "refuted",
+        "wrong (relative error as written 4.0e-01, and the correction's is 1.0e-01)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "theirs", "metric", "kind", "ours"), JUDGED)
+def test_each_rule_gives_its_verdicts(checkout, rule, theirs, metric, kind, ours):
+    record(METRICS)
+    evidence = {**CLAIM["evidence"], "metric": metric}
+    found = verdict_of(rule=rule, theirs=theirs, evidence=evidence)
+    assert (found.kind, found.ours) == (kind, ours)
+    assert f"toy/a: {metric} (seed 0; " in found.evidence
+
+
+def part(theirs, rule=None, metric="n"):
+    return {"metric": metric, "theirs": theirs, "rule": rule or {"equals": {}}}
+
+
+@pytest.mark.parametrize(
+    ("parts", "kind"),
+    [
+        ([part(3), part(4, metric="m")], "reproduced"),
+        ([part(3), part(5, metric="m")], "holds in part"),
+        ([part(2), part(5, metric="m")], "refuted"),
+        ([part(2, {"equals": FIX}), part(5, {"equals": FIX})], "corrected"),
+        ([part(2, {"equals": FIX}), part(5)], "refuted"),
+    ],
+)
+def test_a_claim_of_several_parts_holds_as_far_as_they_do(checkout, parts, kind):
+    record(METRICS)
+    evidence = {"experiment": "toy", "variant": "a"}
+    assert verdict_of(rule={"all_of": parts}, evidence=evidence).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("rule", "theirs", "kind", "ours"),
+    [
+        ({"sums_to": {"terms": [1, 2, 3]}}, 6, "reproduced", "6"),
+        ({"sums_to": {"terms": [1, 2, 4]}}, 6, "corrected", "7"),
+        (
+            {"share_of": {"part": 72471, "whole": 87554, "decimals": 3}},
+            0.828,
+            "reproduced",
+            "0.8277",
+        ),
+        (
+            {"share_of": {"part": 72471, "whole": 87554, "decimals": 3}},
+            0.827,
+            "corrected",
+            "0.8277",
+        ),
+    ],
+)
+def test_arithmetic_needs_no_evidence(checkout, rule, theirs, kind, ours):
+    found = verdict_of(rule=rule, theirs=theirs, evidence=None)
+    assert (found.kind, found.ours) == (kind, ours)
+    assert found.evidence == "arithmetic on the document's own numbers"
+
+
+def test_claims_that_are_not_tested_say_why(checkout):
+    untested = {"evidence": None, "rule": None}
+    found = verdict_of(status="opinion", reason="A judgement.", **untested)
+    assert (found.kind, found.evidence) == ("opinion", "A judgement.")
+    found = verdict_of(status="not testable here", reason="Needs a GPU.", **untested)
+    assert (found.kind, found.evidence) == ("not testable here", "Needs a GPU.")
+    found = verdict_of(status="open", chapters=["03"], **untested)
+    assert (found.kind, found.evidence) == ("open", "to be tested in chapter 03")
+
+
+def test_a_claim_is_open_until_its_evidence_is_recorded(checkout):
+    assert verdict_of().kind == "open"
+    record(METRICS, variant="b")
+    assert verdict_of().kind == "open"
+    record(METRICS)
+    assert verdict_of().kind == "reproduced"
+
+
+def test_several_seeds_are_shown_with_their_spread_and_number(checkout):
+    for seed, value in enumerate([0.96, 0.97, 0.98]):
+        record({"n": value, "k": 5, "word": "yes" if seed else "no"}, seed=seed)
+    found = verdict_of(theirs=0.97, rule={"within": {"tolerance": {"absolute": 0.001}}}, unit="s")
+    assert found.ours == "0.970 ± 0.010 (n = 3) s"
+    assert found.kind == "reproduced"
+    assert "seed 0, 1, 2" in found.evidence
+    evidence = {**CLAIM["evidence"], "metric": "k"}
+    assert verdict_of(theirs=5, evidence=evidence).ours == "5 (n = 3, all equal)"
+    evidence = {**CLAIM["evidence"], "metric": "word"}
+    found = verdict_of(rule={"classification_is": {"value": "yes"}}, evidence=evidence)
+    assert (found.kind, found.ours) == ("holds in part", "no, yes")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"verdict": "reproduced"}, "'verdict' was unexpected"),
+        ({"ours": 3}, "'ours' was unexpected"),
+        ({"status": "reproduced", "evidence": None, "rule": None}, "'reproduced' is not one of"),
+        ({"status": "open"}, "nothing of the other two"),
+        ({"status": "opinion", "evidence": None, "rule": None}, "needs either"),
+        ({"evidence": None}, "needs either"),
+        ({"rule": None}, "needs either"),
+        ({"evidence": None, "rule": None}, "needs either"),
+        ({"rule": {"eval": "x > 3"}}, "field rule: .*'eval' was unexpected"),
+        ({"rule": {"equals": {}, "at_most": {}}}, "field rule"),
+        ({"rule": {"within": {}}}, "field rule.within: 'tolerance' is a required"),
+        ({"rule": {"within": {"tolerance": {"absolute": "1 + 1"}}}}, "tolerance.absolute"),
+        ({"rule": {"formula": {"corrected_to": "x"}}}, "field rule.formula: 'tolerance'"),
+        ({"kind": "vague"}, "field kind"),
+        ({"statement": ""}, "field statement"),
+        ({"statement": None}, "'statement' is a required"),
+        ({"document": 0}, "field document"),
+        ({"id": "C 1"}, "field id"),
+        ({"chapters": []}, "field chapters"),
+        ({"document": "009"}, "field document: '009' is not declared"),
+        ({"chapters": ["12"]}, "field chapters: '12' is not declared"),
+        ({"evidence": {"experiment": "other", "metric": "n"}}, "there is no experiment 'other'"),
+    ],
+)
+def test_an_entry_that_does_not_fit_is_refused_with_claim_line_and_field(
+    checkout, changes, message
+):
+    write(claim(id="first"), claim(**changes))
+    with pytest.raises(LedgerError, match=message) as caught:
+        claims.load()
+    line = ledger.location().read_text().splitlines().index("- id: " + claim(**changes)["id"]) + 1
+    assert f"(line {line})" in str(caught.value)
+    assert claim(**changes)["id"] in str(caught.value)
+
+
+def test_an_id_that_stands_twice_is_refused(checkout):
+    write(claim(), claim(id="c2"), claim())
+    with pytest.raises(LedgerError, match=r"claim 'c1' \(line \d+\), field id: stands twice"):
+        claims.load()
+
+
+def test_a_key_that_stands_twice_is_refused(checkout):
+    write(claim())
+    text = ledger.location().read_text().replace("  theirs: 3\n", "  theirs: 3\n  theirs: 4\n")
+    ledger.location().write_text(text)
+    with pytest.raises(LedgerError, match="'theirs' stands twice"):
+        claims.load()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "a: [", "claims: 3", "claims: []"])
+def test_a_file_that_is_no_ledger_is_refused_by_name(checkout, text):
+    ledger.location().write_text(text)
+    with pytest.raises(LedgerError, match=r"claims\.yml is no"):
+        claims.load()
+
+
+def test_a_missing_ledger_is_named(checkout):
+    with pytest.raises(LedgerError, match=r"claims\.yml is missing"):
+        claims.load()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"evidence": {**CLAIM["evidence"], "metric": "none"}}, "evidence: .* no metric 'none'"),
+        ({"evidence": {"experiment": "toy", "metric": "n"}}, "name the variant"),
+        ({"evidence": {**CLAIM["evidence"], "variant": "z"}}, "no variant 'z'; it has a, b"),
+        ({"evidence": {"experiment": "toy", "variant": "a"}}, "rule equals needs"),
+        ({"rule": {"equals": {"corrected_to": "none"}}, "theirs": 2}, "no metric 'none'"),
+        ({"rule": {"at_most": {}}, "theirs": "three"}, "theirs is 'three'"),
+        ({"evidence": {**CLAIM["evidence"], "metric": "word"}}, "expects 3, but .* 'yes'"),
+        (
+            {
+                "rule": {"within": {"tolerance": {"absolute": 1}}},
+                "evidence": {**CLAIM["evidence"], "metric": "word"},
+            },
+            "the metric is 'yes'",
+        ),
+        ({"rule": {"formula": {}}}, "evidence: .*no metric 'n.classification'"),
+        (
+            {"rule": {"formula": {}}, "evidence": {**CLAIM["evidence"], "metric": "odd"}},
+            "is 'perhaps', no classification",
+        ),
+    ],
+)
+def test_a_rule_that_does_not_fit_its_evidence_is_refused(checkout, changes, message):
+    record(METRICS)
+    record(METRICS, variant="b")
+    with pytest.raises(LedgerError, match=message) as caught:
+        verdict_of(**changes)
+    assert "claim 'c1' (line 10)" in str(caught.value)
+
+
+def test_every_verdict_has_its_own_symbol():
+    assert len(set(claims.SYMBOLS.values())) == len(claims.KINDS) == 8
+
+
+def test_the_chapter_table_names_theirs_ours_and_verdict(checkout):
+    record(METRICS)
+    math = {"statement": "With $a < b$ and `x`.", "original": "<b>", "note": "A note."}
+    write(claim(**math, paper=3, unit="cm"), claim(id="c2", chapters=["03"]))
+    table = claims.table("02")
+    html = table._repr_html_()
+    assert html.count('<th scope="col">') == 7
+    assert '<th scope="row"' in html
+    assert r'With <span class="math notranslate">\(a &lt; b\)</span>' in html
+    assert "<code>x</code>" in html
+    assert "<em>&lt;b&gt;</em>" in html
+    assert '<span aria-hidden="true">✓</span> reproduced' in html
+    assert html.count("3 cm") == 3
+    assert "c2" not in html
+    markdown = table._repr_markdown_()
+    assert markdown.splitlines()[0].count("|") == 8
+    assert "| 000 (slides), slide 1 | 3 cm | 3 cm | 3 cm | ✓ reproduced |" in markdown
+
+
+def test_a_pipe_in_a_statement_does_not_break_the_markdown_table(checkout):
+    write(claim(statement="$|a|$ or b"))
+    line = claims.table("02")._repr_markdown_().splitlines()[2]
+    assert r"$\|a\|$ or b" in line
+
+
+def test_an_unknown_chapter_is_refused(checkout):
+    write(claim())
+    with pytest.raises(LedgerError, match="no chapter '99'; it has 02, 03"):
+        claims.table("99")
+
+
+def test_the_fingerprint_follows_claims_and_evidence_of_the_chapter_only(checkout):
+    write(claim(), claim(id="c2", chapters=["03"]))
+    first = claims.fingerprint("02")
+    write(claim(), claim(id="c3", chapters=["03"], statement="Other."))
+    assert claims.fingerprint("02") == first
+    write(claim(id="c0", chapters=["03"]), claim())
+    assert claims.fingerprint("02") == first
+    record(METRICS)
+    second = claims.fingerprint("02")
+    assert second != first
+    write(claim(theirs=4))
+    assert claims.fingerprint("02") not in (first, second)
+
+
+def test_showing_a_chapter_is_noted(checkout, monkeypatch):
+    record(METRICS)
+    write(claim())
+    monkeypatch.setenv("NODELIB_TRACE", str(checkout / "trace"))
+    claims.table("02")
+    notes = {note["kind"]: note for note in trace.read(checkout / "trace")}
+    assert notes["claims"]["fingerprint"] == claims.fingerprint("02")
+    assert notes["results"]["name"] == "toy"
+
+
+def test_the_summary_counts_each_claim_once(checkout):
+    record(METRICS)
+    write(claim(chapters=["02", "03"]), claim(id="c2", theirs=4), claim(id="c3", theirs=5))
+    assert claims.summary() == {"reproduced": 1, "refuted": 2}
+
+
+def test_claims_as_json_carry_their_verdicts(checkout):
+    record(METRICS)
+    write(claim())
+    (entry,) = claims.as_json()
+    assert entry["id"] == "c1"
+    assert entry["verdict"]["kind"] == "reproduced"
+    assert entry["verdict"]["ours"] == "3"
+
+
+def test_the_book_has_a_ledger_whose_every_claim_can_be_judged():
+    pairs = claims.judged()
+    assert len(pairs) > 100
+    assert {entry.document for entry, _ in pairs} == {"000", "001", "002", "003", "004"}
+    undecided = {claims.OPEN, claims.OPINION, claims.NOT_TESTABLE}
+    for entry, verdict in pairs:
+        assert verdict.kind in claims.KINDS
+        assert verdict.evidence
+        assert bool(verdict.ours) != (verdict.kind in undecided), entry
+
+
+def test_nothing_that_chapters_02_and_08_test_is_left_open():
+    for chapter in ("02", "08"):
+        left = [entry.id for entry, verdict in claims.judged(chapter) if verdict.kind == "open"]
+        assert left == []
+    assert (paths.root() / "book" / "claims.yml").is_file()
+
+
+def test_the_vocabulary_of_the_schema_is_that_of_the_rules():
+    schema = ledger._validator().schema["$defs"]["rule"]["properties"]
+    assert set(schema) == {*rules.RULES, *rules.ARITHMETIC, "formula", "all_of"}
