@@ -39,6 +39,8 @@ class Chapter:
             raise ExecutionError(
                 f"{self.source.name}: cannot be read as a notebook ({error})"
             ) from error
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        node.metadata.setdefault("kernelspec", kernel)
         for index, cell in enumerate(node.cells):
             cell["id"] = f"{self.name.replace('_', '-')}-{index:03d}"
         return node

@@ -1,0 +1,20 @@
+"""Execute chapters as ``make book`` does, for the tests that look at what comes out."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from nodelib.execute import book, chapters, pool
+from nodelib.execute.chapters import Chapter
+from nodelib.execute.console import PlainConsole, failure_report
+
+CHAPTERS = chapters.all_chapters(Path(__file__).resolve().parents[2] / "notebooks")
+
+
+def execute(chosen: list[Chapter]) -> book.Site:
+    """Execute chapters, reusing what is unchanged; no failure is let pass."""
+    site = book.Site.default()
+    results = pool.run(chosen, pool.Plan(out=site.executed), PlainConsole(Console()))
+    failed = [result for result in results if result.failure]
+    assert not failed, failure_report(failed)
+    return site
