@@ -129,6 +129,5 @@ def test_the_set_from_mit_bih_has_the_published_number_of_beats_of_each_class(re
 
 
 @pytest.fixture
-def real_mitdb(mitdb_dir, monkeypatch):
-    monkeypatch.setenv("NODELIB_DATA", str(mitdb_dir.parent))
+def real_mitdb(real_data):
     return mitdb()

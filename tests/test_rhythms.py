@@ -154,6 +154,5 @@ def synthetic_records(tmp_path):
 
 
 @pytest.fixture
-def real_mitdb(mitdb_dir, monkeypatch):
-    monkeypatch.setenv("NODELIB_DATA", str(mitdb_dir.parent))
+def real_mitdb(real_data):
     return mitdb()

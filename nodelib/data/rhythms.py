@@ -12,7 +12,7 @@ QRS durations come from an energy envelope in the manner of Pan & Tompkins, IEEE
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import binary_opening, uniform_filter1d
 from scipy.signal import butter, sosfiltfilt
 
 from nodelib.data import aami
@@ -110,9 +110,9 @@ def qrs_durations(signals: np.ndarray, samples: np.ndarray, fs: float) -> np.nda
     The slope of the signal between 1 and 30 Hz, without sign, summed over the leads and averaged
     over 40 ms, is an envelope that is high during the QRS complex. The duration is how long it
     stays over 15% of its maximum, which is looked for from 60 ms before to 100 ms after the
-    annotation; nothing beyond 160 ms on either side is looked at, so that 0.32 s is the longest
-    duration there can be. Averaging adds some 20 ms: these are for comparison between beats, not
-    for diagnosis. A beat whose envelope is 0 throughout (a lead that fell off) has NaN.
+    annotation. A dip below that for less than 30 ms, as in a notched complex, does not end it.
+    Nothing beyond 160 ms on either side is looked at, so that 0.32 s is the longest duration there
+    can be. Averaging adds some 20 ms: these are for comparison between beats, not for diagnosis. A beat whose envelope is 0 throughout (a lead that fell off) has NaN.
 
     Args:
         signals: (samples, leads) in mV.
@@ -129,6 +129,7 @@ def qrs_durations(signals: np.ndarray, samples: np.ndarray, fs: float) -> np.nda
     height = np.take_along_axis(window, top[:, None], axis=1)
     index = np.arange(2 * half + 1)
     low = window < 0.15 * height
+    low = binary_opening(low, np.ones((1, round(0.03 * fs)), dtype=bool))
     onset = np.where(low & (index < top[:, None]), index, -1).max(axis=1)
     offset = np.where(low & (index > top[:, None]), index, 2 * half + 1).min(axis=1)
     return np.where(height[:, 0] > 0, (offset - onset - 1) / fs, np.nan)
