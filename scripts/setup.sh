@@ -8,7 +8,7 @@ suits() {
 }
 
 python=""
-for candidate in ${PYTHON:-python3.12 python3.13 python3.11 python3 python}; do
+for candidate in ${PYTHON:-python3 python3.12 python3.13 python3.11 python}; do
     if command -v "$candidate" >/dev/null && suits "$candidate"; then
         python=$candidate
         break
