@@ -112,7 +112,8 @@ def qrs_durations(signals: np.ndarray, samples: np.ndarray, fs: float) -> np.nda
     stays over 15% of its maximum, which is looked for from 60 ms before to 100 ms after the
     annotation. A dip below that for less than 30 ms, as in a notched complex, does not end it.
     Nothing beyond 160 ms on either side is looked at, so that 0.32 s is the longest duration there
-    can be. Averaging adds some 20 ms: these are for comparison between beats, not for diagnosis. A beat whose envelope is 0 throughout (a lead that fell off) has NaN.
+    can be. Averaging adds some 20 ms: these are for comparison between beats, not for diagnosis.
+    A beat whose envelope is 0 throughout (a lead that fell off) has NaN.
 
     Args:
         signals: (samples, leads) in mV.
