@@ -1,6 +1,5 @@
 """Downloads from the official sources: a temporary name, a check, three tries, then the rename."""
 
-import logging
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -51,7 +50,7 @@ def fetch(
             f"Go online and run 'nodelib data fetch {name}', or set NODELIB_DATA to a directory "
             "that has it"
         )
-    logging.getLogger("pooch").setLevel(logging.WARNING)
+    pooch.get_logger().setLevel("WARNING")
     registry = pooch.create(directory, base, registry=dict(files), retry_if_failed=RETRIES)
     downloader = pooch.HTTPDownloader(
         timeout=TIMEOUT, chunk_size=1 << 16, progressbar=bars and sys.stderr.isatty()

@@ -179,6 +179,11 @@ def _annotations(
     file = path.with_name(f"{path.name}.{annotator}")
     if not file.is_file():
         raise DataError(f"{file} is missing: copy or download the record's annotations")
+    content = file.read_bytes()
+    if len(content) % 2 or not content.endswith(b"\0\0"):
+        raise DataError(
+            f"{file} is truncated: it has no end mark. Copy or download the annotations again"
+        )
     try:
         annotation = wfdb.rdann(str(path), annotator)
     except (ValueError, IndexError, KeyError, OSError) as error:

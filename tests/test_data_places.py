@@ -1,0 +1,99 @@
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from nodelib import data
+from nodelib.data import places, status
+from nodelib.errors import DataError
+
+
+def test_a_data_directory_that_does_not_exist_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("NODELIB_DATA", str(tmp_path / "nowhere"))
+    for read in (data.mitdb, data.mnist, data.nsr2db, status.rows, status.check):
+        with pytest.raises(DataError, match=r"NODELIB_DATA is set to .*nowhere, which is not a"):
+            read()
+
+
+def test_a_data_directory_that_is_a_file_is_an_error(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NODELIB_DATA", str(tmp_path / "file"))
+    with pytest.raises(DataError, match="not a readable directory: set it to the folder"):
+        data.mitdb()
+
+
+def test_a_data_directory_without_any_set_is_an_error(tmp_path, monkeypatch):
+    (tmp_path / "100.dat").write_bytes(b"")
+    monkeypatch.setenv("NODELIB_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="has none of the folders chf2db, chfdb, mitdb, mnist"):
+        data.mitdb()
+
+
+def test_a_data_directory_without_this_set_passes_it_on(offline, tmp_path, monkeypatch):
+    (tmp_path / "mitdb").mkdir()
+    monkeypatch.setenv("NODELIB_DATA", str(tmp_path))
+    assert data.nsr2db().provenance.source == "generated"
+
+
+def test_an_empty_variable_counts_as_unset(offline, monkeypatch):
+    monkeypatch.setenv("NODELIB_DATA", "")
+    assert places.own() is None
+
+
+def test_a_cache_that_is_a_file_is_an_error(offline):
+    offline.write_text("")
+    for read in (data.mitdb, data.mnist, status.rows):
+        with pytest.raises(DataError, match=r"the cache .*cache is not a readable .*NODELIB_CACHE"):
+            read()
+
+
+def test_a_cache_that_may_not_be_read_is_an_error(offline, monkeypatch):
+    offline.mkdir()
+    scandir = os.scandir
+
+    def refuse(path="."):
+        if Path(path) == offline:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(DataError, match=r"the cache .*cache is not a readable directory"):
+        data.mnist()
+
+
+def test_a_cache_that_cannot_be_written_is_an_error(offline, monkeypatch):
+    offline.parent.joinpath("file").write_text("")
+    monkeypatch.setenv("NODELIB_CACHE", str(offline.parent / "file" / "cache"))
+    with pytest.raises(DataError, match=r"could not write .*file/cache/.* set NODELIB_CACHE"):
+        data.nsrdb()
+
+
+def test_a_new_directory_appears_whole_or_not_at_all(tmp_path):
+    with places.new_directory(tmp_path / "a") as directory:
+        (directory / "x").write_text("1")
+        assert not (tmp_path / "a").exists()
+    assert (tmp_path / "a" / "x").read_text() == "1"
+    with pytest.raises(ZeroDivisionError), places.new_directory(tmp_path / "b") as directory:
+        (directory / "x").write_text(str(1 / 0))
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path):
+    def fill():
+        with places.new_directory(tmp_path / "a") as directory:
+            (directory / "x").write_text("1")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(DataError, match=r"disk is full: could not write .*/a; nothing half"):
+        fill()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_two_processes_that_make_a_directory_the_first_wins(tmp_path):
+    with places.new_directory(tmp_path / "a") as mine:
+        (mine / "x").write_text("mine")
+        with places.new_directory(tmp_path / "a") as theirs:
+            (theirs / "x").write_text("theirs")
+    assert (tmp_path / "a" / "x").read_text() == "theirs"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
