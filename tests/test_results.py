@@ -95,6 +95,12 @@ def test_names_that_are_no_plain_file_names_are_refused(checkout, name):
         record(variant=name)
 
 
+def test_an_experiment_cannot_write_outside_its_folder(checkout):
+    with pytest.raises(ResultsError, match=r"experiment '\.\./\.\./toy'"):
+        results.record("../../toy", "plain", 0, Outcome(metrics={"a": 1}), **TIMES)
+    assert sorted(path.name for path in checkout.iterdir()) == ["_toc.yml"]
+
+
 def test_an_empty_set_of_metrics_is_refused_and_leaves_no_file(checkout):
     with pytest.raises(ResultsError, match="metrics"):
         record({}, tensors={"w": torch.ones(1)})
@@ -175,6 +181,13 @@ def test_a_malformed_file_is_named_with_the_field(checkout, damage, message):
     with pytest.raises(ResultsError, match=message) as caught:
         results.read("toy")
     assert str(path) in str(caught.value)
+
+
+def test_a_number_that_is_not_finite_is_refused_in_reading_too(checkout):
+    path = record()
+    path.write_text(path.read_text().replace("0.25", "NaN"))
+    with pytest.raises(ResultsError, match="NaN is no JSON number"):
+        results.read("toy")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"metrics": {"a": NaN}}', "null"])
