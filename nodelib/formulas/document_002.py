@@ -1,0 +1,381 @@
+"""Document 002: a = dL/dz; in the appendix the state is h and the Lagrangian has h' - f.
+
+Its Euler recurrences are written for the interval [0, 1], "without loss of generality": they are
+evaluated on the system with its time scaled to that interval, and their value is the limit of ever
+finer grids, by Richardson extrapolation.
+"""
+
+import functools
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from nodelib.formulas.system import TIGHT, System, loss, loss_gradient, times_matrix
+from nodelib.formulas.verdicts import Evaluation, Formula
+from nodelib.solvers import solve
+
+GRIDS = (32, 64, 128, 256, 512, 1024)
+
+
+def block_times(s: System) -> Evaluation:
+    """The loss of z(t_1) for t_1 = T - 1, the start of the block, against that of h(T)."""
+    return Evaluation(loss(s.z[0]), s.loss, corrected=loss(s.z[-1]))
+
+
+def z0_from_adjoint(s: System) -> Evaluation:
+    """a(t0) from the problem as printed."""
+    a = s.solve_back(lambda t, z, y: -y @ s.field.jacobian_z(t, z), s.loss_z)
+    return Evaluation(a[0], s.gradients["z0"])
+
+
+def theta_gradient(s: System) -> Evaluation:
+    """Minus the integral from t1 to t0."""
+    return Evaluation(s.integral(times_matrix(s.adjoint, s.f_theta)), s.gradients["theta"])
+
+
+def theta_initial_value_problem(s: System) -> Evaluation:
+    """The problem solved together with that for a(t), at t0."""
+
+    def right(t: Tensor, z: Tensor, both: Tensor) -> Tensor:
+        a = both[:2]
+        return torch.cat((-a @ s.field.jacobian_z(t, z), -a @ s.field.jacobian_theta(t, z)))
+
+    end = torch.cat((s.loss_z, torch.zeros_like(s.theta)))
+    return Evaluation(s.solve_back(right, end)[0, 2:], s.gradients["theta"])
+
+
+def theta_integral(s: System) -> Evaluation:
+    """Minus the integral from t1 to t, at every t."""
+    printed = -s.integral_from_end(times_matrix(s.adjoint, s.f_theta))
+    return Evaluation(printed, s.loss_theta_from)
+
+
+def theta_at_start(s: System) -> Evaluation:
+    """dL/dtheta(t) at t0."""
+    return Evaluation(s.loss_theta_from[0], s.gradients["theta"])
+
+
+@functools.lru_cache(maxsize=16)
+def euler_recurrences(s: System, grid: int) -> dict[str, Tensor]:
+    """Forward and backward Euler passes with n = ``grid``, to a(0) and dL/dtheta(0).
+
+    "a" and "theta" are the recurrences with z(1 - (i-1)/n) in both; "theta_printed" has z and time
+    at (i-1)/n, as printed.
+    """
+    span = s.t[-1] - s.t[0]
+    times = s.t[0] + torch.arange(grid + 1, dtype=torch.float64) / grid * span
+    points = [s.z0]
+    for t in times[:-1]:
+        points.append(points[-1] + span / grid * s.field(t, points[-1]))
+    z = torch.stack(points)
+    step_z = span / grid * s.field.jacobian_z(times, z)
+    step_theta = span / grid * s.field.jacobian_theta(times, z)
+    a = loss_gradient(z[-1])
+    theta = printed = torch.zeros_like(s.theta)
+    for i in range(1, grid + 1):
+        printed = printed + a @ step_theta[i - 1]
+        theta = theta + a @ step_theta[grid - (i - 1)]
+        a = a + a @ step_z[grid - (i - 1)]
+    return {"a": a, "theta": theta, "theta_printed": printed}
+
+
+def _limit(s: System, name: str) -> Tensor:
+    """Richardson extrapolation of a recurrence over grids that double (Romberg's scheme)."""
+    row: list[Tensor] = []
+    for grid in GRIDS:
+        new = [euler_recurrences(s, grid)[name]]
+        for k, old in enumerate(row, start=1):
+            new.append(new[-1] + (new[-1] - old) / (2**k - 1))
+        row = new
+    return row[-1]
+
+
+def euler_a_first(s: System) -> Evaluation:
+    """The increment of the first step over its length, against -da/dt at the end."""
+    return Evaluation(s.loss_z @ s.f_z[-1], -s.derivative(s.adjoint)[-1])
+
+
+def euler_theta_first(s: System) -> Evaluation:
+    """The increment of the first step over its length, against the derivative at the end."""
+    return Evaluation(s.loss_z @ s.f_theta[-1], -s.derivative(s.loss_theta_from)[-1])
+
+
+def euler_a_step(s: System) -> Evaluation:
+    """a(0) in the limit of fine grids."""
+    return Evaluation(_limit(s, "a"), s.gradients["z0"])
+
+
+def euler_theta_step(s: System) -> Evaluation:
+    """dL/dtheta(0) in the limit of fine grids."""
+    return Evaluation(
+        _limit(s, "theta_printed"), s.gradients["theta"], corrected=_limit(s, "theta")
+    )
+
+
+def backward_state(s: System) -> Evaluation:
+    """The state at the far end of the printed interval [t1, t2], against z(t0)."""
+    t0, t1 = s.inputs.t0, s.inputs.t1
+    literal = solve(s.field, s.z[-1], [t1, t1 + (t1 - t0)], **TIGHT).z[-1]
+    meant = solve(s.field, s.z[-1], [t1, t0], **TIGHT).z[-1]
+    return Evaluation(literal, s.z0, corrected=meant)
+
+
+def integral_form(s: System) -> Evaluation:
+    """The initial state plus the integral of the field."""
+    return Evaluation(s.z0 + s.integral(s.f), s.z[-1])
+
+
+def along_solutions(
+    s: System, functional: Callable[[Tensor, Tensor], Tensor], z_theta: Tensor
+) -> Tensor:
+    """Derivative in theta of ``functional(z, theta)`` when z moves with theta as z_theta says."""
+    derivatives = []
+    for column, direction in enumerate(torch.eye(2, dtype=torch.float64)):
+        along = (z_theta[..., column], direction)
+        derivatives.append(torch.func.jvp(functional, (s.z, s.theta), along)[1])
+    return torch.stack(derivatives)
+
+
+def field_at(s: System, z: Tensor, theta: Tensor) -> Tensor:
+    """The field with other parameters, along a path z (n, 2)."""
+    return torch.func.functional_call(s.field, {"theta": theta}, (s.t, z))
+
+
+def lagrangian(s: System) -> Evaluation:
+    """Derivative of the Lagrangian in theta along solutions, for arbitrary multipliers."""
+    multiplier, beta = s.smooth(2), s.smooth(2)[0]
+
+    def functional(z: Tensor, theta: Tensor) -> Tensor:
+        residual = s.derivative(z) - field_at(s, z, theta)
+        return loss(z[-1]) + s.integral((multiplier * residual).sum(-1)) + beta @ (z[0] - s.z0)
+
+    return Evaluation(along_solutions(s, functional, s.z_theta), s.gradients["theta"])
+
+
+def lagrangian_derivative(s: System) -> Evaluation:
+    """The two integrals, for an arbitrary multiplier."""
+    linear = s.f_theta + s.f_z @ s.z_theta
+    printed = s.loss_z @ s.integral(linear) + s.integral(
+        times_matrix(s.smooth(2), s.derivative(s.z_theta) - linear)
+    )
+    return Evaluation(printed, s.gradients["theta"])
+
+
+def integration_by_parts(s: System) -> Evaluation:
+    """Both sides for an arbitrary multiplier."""
+    multiplier = s.smooth(2)
+    printed = multiplier[-1] @ s.z_theta[-1] - s.integral(
+        times_matrix(s.derivative(multiplier), s.z_theta)
+    )
+    return Evaluation(printed, s.integral(times_matrix(multiplier, s.derivative(s.z_theta))))
+
+
+def lagrangian_derivative_collected(s: System) -> Evaluation:
+    """The rewritten derivative, for an arbitrary multiplier."""
+    multiplier = s.smooth(2)
+    constant = s.loss_z.expand_as(multiplier)
+    bracket = (
+        times_matrix(constant, s.f_z) - s.derivative(multiplier) - times_matrix(multiplier, s.f_z)
+    )
+    integrals = (
+        s.integral(times_matrix(constant, s.f_theta))
+        + s.integral(times_matrix(bracket, s.z_theta))
+        - s.integral(times_matrix(multiplier, s.f_theta))
+    )
+    boundary = multiplier[-1] @ s.z_theta[-1]
+    return Evaluation(integrals - boundary, s.gradients["theta"], corrected=integrals + boundary)
+
+
+def _appendix_multiplier(s: System) -> Tensor:
+    return s.solve_back(
+        lambda t, z, multiplier: (s.loss_z - multiplier) @ s.field.jacobian_z(t, z),
+        torch.zeros_like(s.loss_z),
+    )
+
+
+def lambda_initial_value_problem(s: System) -> Evaluation:
+    """What is left of dL/dtheta once lambda solves the problem."""
+    left = s.loss_z - _appendix_multiplier(s)
+    return Evaluation(s.integral(times_matrix(left, s.f_theta)), s.gradients["theta"])
+
+
+def substitution(s: System) -> Evaluation:
+    """a(t) by the printed substitution, against dL/dh(t), at every t."""
+    return Evaluation(_appendix_multiplier(s) - s.loss_z, s.adjoint)
+
+
+_IVP = (
+    r"a'(t) = -a(t)^T \frac{\partial f}{\partial z},\quad "
+    r"a(t_1) = \frac{\partial\mathcal L}{\partial z}(t_1)"
+)
+_THETA = (
+    r"\frac{d\mathcal L}{d\theta} = -\int_{t_1}^{t_0} a(t)^T \frac{\partial f}{\partial\theta}\,dt"
+)
+
+FORMULAS = (
+    Formula(
+        "002-block-times",
+        "section 4, change of notation",
+        r"t_1 = T - 1,\ t_2 = T,\quad \mathcal L(z(t_1)) = \mathcal L(h(T))",
+        "the loss",
+        block_times,
+        correction=r"t_0 = T - 1,\ t_1 = T,\quad \mathcal L(z(t_1)) = \mathcal L(h(T))",
+        note=(
+            "Indices only: everywhere else the document calls the ends t0 and t1. "
+            "The interval [t1, t2] beside z(t0) = z0 in its problem (*) is the same slip."
+        ),
+    ),
+    Formula("002-adjoint-ivp", "section 4, problem (**)", _IVP, "dL/dz(t0)", z0_from_adjoint),
+    Formula("002-theta-gradient-eq9", "section 4, equation 9", _THETA, "dL/dθ", theta_gradient),
+    Formula(
+        "002-theta-ivp",
+        "section 4, problem (***)",
+        r"\left(\frac{d\mathcal L}{d\theta}\right)'_t = -a^T \frac{\partial f}{\partial\theta},"
+        r"\quad \frac{\partial\mathcal L}{\partial\theta}(t_1) = 0",
+        "dL/dθ(t0)",
+        theta_initial_value_problem,
+    ),
+    Formula(
+        "002-theta-integral",
+        "section 4, after (***)",
+        r"\frac{d\mathcal L}{d\theta}(t) = "
+        r"-\int_{t_1}^{t} a^T\frac{\partial f}{\partial\theta}\,dt",
+        "dL/dθ(t) for a change of θ that sets in at t",
+        theta_integral,
+    ),
+    Formula(
+        "002-theta-at-t0",
+        "section 4, after (***)",
+        r"\frac{d\mathcal L}{d\theta} = \frac{d\mathcal L}{d\theta}(t_0)",
+        "dL/dθ",
+        theta_at_start,
+    ),
+    Formula(
+        "002-euler-a-first",
+        "section 4, first Euler step of a",
+        r"a(1 - \tfrac1n) = a(1) + \tfrac1n a(1)^T \frac{\partial f(z(1), 1, \theta)}{\partial z}",
+        "the increment over its length, as n grows",
+        euler_a_first,
+    ),
+    Formula(
+        "002-euler-theta-first",
+        "section 4, first Euler step of dL/dθ",
+        r"\frac{dL}{d\theta}(1 - \tfrac1n) = \frac{dL}{d\theta}(1) + \tfrac1n a(1)^T "
+        r"\frac{\partial f(z(1), 1, \theta)}{\partial\theta}",
+        "the increment over its length, as n grows",
+        euler_theta_first,
+    ),
+    Formula(
+        "002-euler-a-step",
+        "section 4, step i of a",
+        r"a(1 - \tfrac in) = a(1 - \tfrac{i-1}n) + \tfrac1n a(1 - \tfrac{i-1}n)^T "
+        r"\frac{\partial f(z(1 - \frac{i-1}n), 1 - \frac{i-1}n, \theta)}{\partial z}",
+        "dL/dz(0), as n grows",
+        euler_a_step,
+    ),
+    Formula(
+        "002-euler-theta-step",
+        "section 4, step i of dL/dθ",
+        r"\frac{dL}{d\theta}(1 - \tfrac in) = \frac{dL}{d\theta}(1 - \tfrac{i-1}n) + \tfrac1n "
+        r"a(1 - \tfrac{i-1}n)^T \frac{\partial f(z(\frac{i-1}n), \frac{i-1}n, \theta)}"
+        r"{\partial\theta}",
+        "dL/dθ(0), as n grows",
+        euler_theta_step,
+        correction=(
+            r"\frac{dL}{d\theta}(1 - \tfrac in) = \frac{dL}{d\theta}(1 - \tfrac{i-1}n) + \tfrac1n "
+            r"a(1 - \tfrac{i-1}n)^T \frac{\partial f(z(1 - \frac{i-1}n), 1 - \frac{i-1}n, \theta)}"
+            r"{\partial\theta}"
+        ),
+        note="Indices only: the sentence below it names the right point.",
+    ),
+    Formula(
+        "002-backward-state-ivp",
+        "section 4, second problem (***)",
+        r"z'(t) = f(z, t, \theta),\ t \in [t_1, t_2],\quad z(t_1) = z_1",
+        "z(t0)",
+        backward_state,
+        correction=r"z'(t) = f(z, t, \theta),\ t \in [t_0, t_1],\quad z(t_1) = z_1",
+        note="Interval only: solved over [t1, t2] it leaves the block instead of going back.",
+    ),
+    Formula(
+        "002-integral-form",
+        "section 6.1",
+        r"h(t_1) = h(t_0) + \int_{t_0}^{t_1} f(h(t), t, \theta)\,dt",
+        "z(t1)",
+        integral_form,
+    ),
+    Formula(
+        "002-lagrangian",
+        "section 6.1, Lagrangian",
+        r"L = \mathcal L(h(t_1)) + \int_{t_0}^{t_1} \lambda^T (h' - f)\,dt + "
+        r"\beta^T (h(t_0) - h_0),\quad \frac{dL}{d\theta} = \frac{d\mathcal L}{d\theta}",
+        "dL/dθ",
+        lagrangian,
+    ),
+    Formula(
+        "002-lagrangian-derivative",
+        "section 6.1, derivative of the Lagrangian",
+        r"\frac{dL}{d\theta} = \frac{dL}{dh}(t_1) \int_{t_0}^{t_1} \left(f_\theta + f_h h_\theta"
+        r"\right) dt + \int_{t_0}^{t_1} \lambda^T \left(h'_\theta - f_h h_\theta - f_\theta"
+        r"\right) dt",
+        "dL/dθ",
+        lagrangian_derivative,
+        note="dL/dh stands for the derivative of the loss, not of the Lagrangian.",
+    ),
+    Formula(
+        "002-integration-by-parts",
+        "section 6.1, integration by parts",
+        r"\int_{t_0}^{t_1} \lambda^T h'_\theta\,dt = \lambda^T(t_1) h_\theta(t_1) - "
+        r"\int_{t_0}^{t_1} \lambda'^T h_\theta\,dt",
+        "the left side",
+        integration_by_parts,
+    ),
+    Formula(
+        "002-lagrangian-derivative-collected",
+        "section 6.1, derivative rewritten",
+        r"\frac{dL}{d\theta} = \int \frac{dL}{dh}(t_1) f_\theta\,dt + \int \left(\frac{dL}{dh}(t_1)"
+        r" f_h - \lambda'^T - \lambda^T f_h\right) h_\theta\,dt - \int \lambda^T f_\theta\,dt - "
+        r"\lambda^T(t_1) h_\theta(t_1)",
+        "dL/dθ",
+        lagrangian_derivative_collected,
+        correction=(
+            r"\frac{dL}{d\theta} = \int \frac{dL}{dh}(t_1) f_\theta\,dt + \int \left("
+            r"\frac{dL}{dh}(t_1) f_h - \lambda'^T - \lambda^T f_h\right) h_\theta\,dt - "
+            r"\int \lambda^T f_\theta\,dt + \lambda^T(t_1) h_\theta(t_1)"
+        ),
+        note=(
+            "The sign of the last term. The document then sets λ(t1) = 0, so its result is not "
+            "affected."
+        ),
+    ),
+    Formula(
+        "002-lambda-ivp",
+        "section 6.1, problem (****)",
+        r"\lambda'(t)^T = \left(\frac{dL}{dh}(t_1) - \lambda^T(t)\right) \frac{\partial f}"
+        r"{\partial h},\quad \lambda(t_1) = 0",
+        "dL/dθ from the terms that remain",
+        lambda_initial_value_problem,
+    ),
+    Formula(
+        "002-substitution",
+        "section 6.1, substitution",
+        r"-a^T(t) = \frac{dL}{dh}(t_1) - \lambda^T(t)",
+        "dL/dh(t), which (**) makes of a",
+        substitution,
+        correction=r"a^T(t) = \frac{dL}{dh}(t_1) - \lambda^T(t)",
+        note="As printed it gives a(t1) = −dL/dh(t1), against (**) on the next line.",
+    ),
+    Formula("002-adjoint-ivp-61", "section 6.1, problem (**)", _IVP, "dL/dz(t0)", z0_from_adjoint),
+    Formula(
+        "002-theta-gradient-61",
+        "section 6.1, last formula",
+        _THETA,
+        "dL/dθ",
+        theta_gradient,
+        note=(
+            "The left sides carry an argument (t1); read as the function of (***), it would be "
+            "(t0)."
+        ),
+    ),
+)
