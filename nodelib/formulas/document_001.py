@@ -151,7 +151,7 @@ def ode_adjoint_gradients(s: System, weights: Sequence[float]) -> dict[str, Tens
 
 
 ALL_TIMES = (0.7, 0.5, -0.8, 1.0)
-NOT_THE_FIRST = (0.0, 0.5, -0.8, 1.0)
+LAST_TIME = (0.0, 0.0, 0.0, 1.0)
 
 
 @functools.lru_cache(maxsize=4)
@@ -196,9 +196,9 @@ def code_t_first(s: System) -> Evaluation:
     return Evaluation(got["times"][0], wanted["times"][0], corrected=undone)
 
 
-def code_t_first_later_loss(s: System) -> Evaluation:
-    """The returned adj_t at the first time, the loss not looking at z(t0)."""
-    got, wanted = _code(s, NOT_THE_FIRST)
+def code_t_first_terminal_loss(s: System) -> Evaluation:
+    """The returned adj_t at the first time, the loss looking at the last time alone."""
+    got, wanted = _code(s, LAST_TIME)
     return Evaluation(got["times"][0], wanted["times"][0])
 
 
@@ -397,10 +397,10 @@ FORMULAS = (
         ),
     ),
     Formula(
-        "001-code-t-first-later-loss",
-        f"{_CODE}, lines 92-97, loss not on z(t0)",
+        "001-code-t-first-terminal-loss",
+        f"{_CODE}, lines 92-97, loss on the last time alone",
         r"\mathtt{adj\_t}[0] = -a(t_0^+) f_0",
         "dL/dt_0",
-        code_t_first_later_loss,
+        code_t_first_terminal_loss,
     ),
 )
