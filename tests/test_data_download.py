@@ -172,6 +172,7 @@ def test_another_process_believes_the_note_for_ten_minutes(server, monkeypatch, 
         assert network.reachable(host) is not believed
     note.write_text(json.dumps({"time": time.time(), "hosts": [host]}))
     monkeypatch.setattr(network, "_answers", {})
+    assert not network.reachable(host)
     assert network.reachable(host, again=True)
 
 
@@ -192,11 +193,13 @@ def test_without_a_network_the_standin_is_used_or_the_reader_told(network_state,
 
 
 def test_offline_means_that_no_host_is_asked(network_state, monkeypatch):
+    asked = []
     monkeypatch.setenv("NODELIB_OFFLINE", "1")
-    monkeypatch.setattr(requests, "head", pytest.fail)
+    monkeypatch.setattr(requests, "head", lambda host, timeout: asked.append(host))
     assert data.nsr2db().provenance.completeness == "synthetic"
     with pytest.raises(OfflineError, match="NODELIB_OFFLINE is set"):
         list(status.fetch(["mitdb"]))
+    assert asked == []
 
 
 def _unreachable(host, timeout):

@@ -145,7 +145,8 @@ def test_what_there_is_of_chfdb_is_read_with_the_earlier_revision_of_chf02(real_
         81_301,
     ]
     assert "in an earlier revision" in database.record("chf02").note
-    assert "earlier" not in database.record("chf01").note
+    assert database.record("chf01").note == "annotations of the whole record; no signals at hand"
+    assert database.record("chf01", signals=False).note == "annotations of the whole record"
     minute = database.record("chf15")
     assert minute.signals.shape == (15_000, 2)
     np.testing.assert_allclose(minute.signals[0], [-0.215, 0.015])

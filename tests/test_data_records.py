@@ -131,11 +131,14 @@ def test_annotations_of_a_longer_record_are_refused(record):
         read_record(record)
 
 
-@pytest.mark.parametrize("cut", [1, 2, 5, 6])
+@pytest.mark.parametrize("cut", [1, 2, 4, 51, 100])
 def test_a_truncated_annotation_file_is_refused(record, cut):
+    beats = np.arange(20, N, 30)
+    wfdb.wrann("r1", "atr", beats, ["N"] * len(beats), write_dir=str(record.parent))
+    assert len(read_record(record).samples) == len(beats)
     atr = record.with_name("r1.atr")
     atr.write_bytes(atr.read_bytes()[:-cut])
-    with pytest.raises(DataError, match=r"r1\.atr is (truncated|not a WFDB)"):
+    with pytest.raises(DataError, match=r"r1\.atr is truncated"):
         read_record(record)
 
 

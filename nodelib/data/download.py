@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pooch
 import requests
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from nodelib.data import network, places
 from nodelib.errors import ChecksumError, DataError, OfflineError

@@ -83,9 +83,11 @@ class Database:
         return self._with_minute(record, f"annotations{earlier} of the whole record", signals)
 
     def _with_minute(self, record: Record, had: str, signals: bool) -> Record:
-        minute = minutes.find(self.name, record.name, self.files) if signals else None
+        if not signals:
+            return replace(record, note=had)
+        minute = minutes.find(self.name, record.name, self.files)
         if minute is None:
-            return replace(record, leads=(), note=f"{had}; no signals read")
+            return replace(record, note=f"{had}; no signals at hand")
         values, leads = minute
         seconds = len(values) / record.fs
         return replace(
