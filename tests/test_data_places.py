@@ -62,6 +62,21 @@ def test_a_cache_that_may_not_be_read_is_an_error(offline, monkeypatch):
         data.mnist()
 
 
+def test_a_folder_that_may_not_be_read_is_an_error(offline, tmp_path, monkeypatch):
+    (tmp_path / "data" / "mitdb").mkdir(parents=True)
+    monkeypatch.setenv("NODELIB_DATA", str(tmp_path / "data"))
+    is_file = Path.is_file
+
+    def refuse(path):
+        if path.parent == tmp_path / "data" / "mitdb":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    with pytest.raises(DataError, match=r"data/mitdb cannot be read \(Permission denied\): check"):
+        data.mitdb()
+
+
 def test_a_cache_that_cannot_be_written_is_an_error(offline, monkeypatch):
     offline.parent.joinpath("file").write_text("")
     monkeypatch.setenv("NODELIB_CACHE", str(offline.parent / "file" / "cache"))

@@ -134,8 +134,15 @@ def missing(holding: Holding) -> tuple[str, ...]:
 
 
 def look(source: Source, place: str, directory: Path) -> Holding | None:
-    """What ``directory`` holds of a set; None if nothing."""
-    files = tuple(f for f in source.files if (directory / f).is_file())
+    """What ``directory`` holds of a set; None if nothing.
+
+    Raises:
+        DataError: if the folder of the set may not be read.
+    """
+    try:
+        files = tuple(f for f in source.files if (directory / f).is_file())
+    except OSError as error:
+        raise places.read_failure(error, directory / source.name) from error
     if not files:
         return None
     complete = any(set(layout) <= set(files) for layout in source.layouts)

@@ -4,7 +4,6 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
-from wfdb import processing
 
 from nodelib.data import fingerprints, hashes
 from nodelib.data.provenance import Provenance
@@ -63,6 +62,8 @@ def toy_ecg() -> Toy:
 
 @functools.cache
 def _peaks(signal: bytes, fs: int) -> np.ndarray:
+    from wfdb import processing  # imported here, as it takes long
+
     values = np.frombuffer(signal)
     found = processing.gqrs_detect(values, fs=fs)
     moved = processing.correct_peaks(values, found, round(0.05 * fs), round(0.15 * fs), "up")
