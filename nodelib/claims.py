@@ -67,7 +67,10 @@ def verdict(claim: Claim) -> Verdict:
     if not runs:
         return Verdict(OPEN, "", f"nothing recorded yet of {claim.evidence['experiment']}")
     finding = _judge(claim, lambda name: [run.metric(name) for run in runs])
-    return Verdict(finding.kind, _with_unit(finding.ours, claim), _evidence_line(claim, runs))
+    ours = finding.ours
+    if finding.kind == rules.CORRECTED and claim.correction:
+        ours = f"{claim.correction}; as printed: {ours}"
+    return Verdict(finding.kind, ours, _evidence_line(claim, runs))
 
 
 def fingerprint(chapter: str) -> str:
@@ -151,16 +154,11 @@ def _runs(claim: Claim) -> list[results.Run]:
 def _judge(claim: Claim, values: rules.Values) -> rules.Finding:
     metric = claim.evidence.get("metric") if claim.evidence else None
     try:
-        return rules.judge(claim.rule, claim.theirs, metric, values)
+        return rules.judge(claim.rule, claim.theirs, metric, values, claim.unit)
     except ResultsError as error:
         raise LedgerError(f"{ledger.location()}: {claim}, field evidence: {error}") from error
     except LedgerError as error:
         raise LedgerError(f"{ledger.location()}: {claim}, field rule: {error}") from error
-
-
-def _with_unit(ours: str, claim: Claim) -> str:
-    numeric = isinstance(claim.theirs, int | float) and "formula" not in claim.rule
-    return f"{ours} {claim.unit}" if claim.unit and numeric and ours else ours
 
 
 def _evidence_line(claim: Claim, runs: list[results.Run]) -> str:

@@ -35,6 +35,7 @@ class Claim:
     paper: float | str | None = None
     original: str = ""
     note: str = ""
+    correction: str = ""
     headline: bool = False
     evidence: Mapping[str, str] | None = None
     rule: Mapping[str, Any] | None = None

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,9 @@ import safetensors
 import torch
 from safetensors.torch import load_file, save_file
 
-from nodelib import metrics as plain_metrics
 from nodelib import paths, surroundings, trace
 from nodelib.errors import ResultsError
+from nodelib.metrics import flatten, look_up, plain, write
 
 FORMAT = 1
 SLUG = re.compile(r"[a-z0-9][a-z0-9_.-]*")
@@ -76,10 +77,12 @@ class Run:
             ResultsError: if the run has no such metric.
         """
         try:
-            return plain_metrics.look_up(self.metrics, name)
+            return look_up(self.metrics, name)
         except KeyError:
+            near = get_close_matches(name, [key for key, _ in flatten(self.metrics)])
             raise ResultsError(
-                f"{self.path} has no metric {name!r}; it has {', '.join(self.metrics)}"
+                f"{self.path} has no metric {name!r}"
+                + (f"; near it: {', '.join(near)}" if near else "")
             ) from None
 
     def tensors(self) -> dict[str, torch.Tensor]:
@@ -147,8 +150,8 @@ def record(
         "experiment": experiment,
         "variant": variant,
         "seed": seed,
-        "metrics": plain_metrics.plain(outcome.metrics, "metrics"),
-        "history": plain_metrics.plain(outcome.history, "history"),
+        "metrics": plain(outcome.metrics, "metrics"),
+        "history": plain(outcome.history, "history"),
         "parameters": outcome.parameters,
         "nfe": outcome.nfe,
         "tensors": None,
@@ -176,7 +179,7 @@ def record(
             )
             entry["tensors"] = {"file": weights.name, "sha256": paths.sha256(half_weights)}
         _check(entry, target)
-        half_json.write_text(plain_metrics.write(entry) + "\n", encoding="utf-8")
+        half_json.write_text(write(entry) + "\n", encoding="utf-8")
         if outcome.tensors:
             half_weights.replace(weights)
         half_json.replace(target)

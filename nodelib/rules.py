@@ -45,8 +45,12 @@ class Finding:
     ours: str
 
 
-def judge(rule: Mapping[str, Any], theirs: Any, metric: str | None, values: Values) -> Finding:
+def judge(
+    rule: Mapping[str, Any], theirs: Any, metric: str | None, values: Values, unit: str = ""
+) -> Finding:
     """Apply a rule. ``values(name)`` gives the recorded values of a metric, one for each run.
+
+    ``unit`` is written behind numbers.
 
     Raises:
         LedgerError: if the rule does not fit what it is applied to.
@@ -55,7 +59,7 @@ def judge(rule: Mapping[str, Any], theirs: Any, metric: str | None, values: Valu
     if name == "all_of":
         return _all_of(options, values)
     if name in ARITHMETIC:
-        return ARITHMETIC[name](options, _number(theirs, "theirs"))
+        return ARITHMETIC[name](options, _number(theirs, "theirs"), unit)
     if metric is None:
         raise LedgerError(f"rule {name} needs 'evidence.metric'")
     if name == "formula":
@@ -63,24 +67,25 @@ def judge(rule: Mapping[str, Any], theirs: Any, metric: str | None, values: Valu
     measured = values(metric)
     kind = RULES[name](options, theirs, measured)
     if kind != REFUTED or "corrected_to" not in options:
-        return Finding(kind, summarise(measured))
-    corrected = summarise(values(options["corrected_to"]))
+        return Finding(kind, summarise(measured, unit))
+    corrected = summarise(values(options["corrected_to"]), unit)
     if options["corrected_to"] == metric:
         return Finding(CORRECTED, corrected)
-    return Finding(CORRECTED, f"{summarise(measured)}; corrected to {corrected}")
+    return Finding(CORRECTED, f"{summarise(measured, unit)}; corrected to {corrected}")
 
 
-def summarise(measured: Sequence[Any]) -> str:
+def summarise(measured: Sequence[Any], unit: str = "") -> str:
     """Values of several runs as text: the value, mean ± s.d. (n), or the distinct texts."""
     if not all(_is_number(value) for value in measured):
         return ", ".join(dict.fromkeys(format_value(value) for value in measured))
+    behind = f" {unit}" if unit else ""
     if len(measured) == 1:
-        return format_value(measured[0])
+        return format_value(measured[0]) + behind
     mean, spread = statistics.fmean(measured), statistics.stdev(measured)
     if spread == 0:
-        return f"{format_value(measured[0])} (n = {len(measured)}, all equal)"
+        return f"{format_value(measured[0])}{behind} (n = {len(measured)}, all equal)"
     decimals = max(0, 1 - math.floor(math.log10(spread)))
-    return f"{mean:,.{decimals}f} ± {spread:,.{decimals}f} (n = {len(measured)})"
+    return f"{mean:,.{decimals}f} ± {spread:,.{decimals}f}{behind} (n = {len(measured)})"
 
 
 def format_value(value: Any) -> str:
@@ -153,14 +158,14 @@ def _formula(options: Mapping[str, Any], metric: str, values: Values) -> Finding
     kind = max(kinds, key=CLASSIFICATIONS.index)
     error = _largest(values(f"{metric}.relative_error"))
     if kind == "holds":
-        return Finding(REPRODUCED, f"holds (relative error {error:.1e})")
-    written = f"{kind} (relative error as written {error:.1e}"
+        return Finding(REPRODUCED, f"holds (relative error {error:.2g})")
+    written = f"{kind} (relative error {error:.2g}"
     if "corrected_to" not in options:
         return Finding(REFUTED, written + ")")
     corrected = _largest(values(options["corrected_to"]))
     if corrected > options["tolerance"]:
-        return Finding(REFUTED, f"{written}, and the correction's is {corrected:.1e})")
-    return Finding(CORRECTED, f"{written}, as corrected {corrected:.1e})")
+        return Finding(REFUTED, f"{written}, of the correction {corrected:.2g})")
+    return Finding(CORRECTED, f"{written}, corrected {corrected:.2g})")
 
 
 def _largest(measured: Sequence[Any]) -> float:
@@ -178,16 +183,16 @@ def _all_of(parts: Sequence[Mapping[str, Any]], values: Values) -> Finding:
     return Finding(REFUTED if kinds == {REFUTED, CORRECTED} else IN_PART, ours)
 
 
-def _sums_to(options: Mapping[str, Any], theirs: float) -> Finding:
+def _sums_to(options: Mapping[str, Any], theirs: float, unit: str) -> Finding:
     total = sum(options["terms"])
     agrees = math.isclose(total, theirs, rel_tol=1e-12)
-    return Finding(REPRODUCED if agrees else CORRECTED, format_value(total))
+    return Finding(REPRODUCED if agrees else CORRECTED, summarise([total], unit))
 
 
-def _share_of(options: Mapping[str, Any], theirs: float) -> Finding:
+def _share_of(options: Mapping[str, Any], theirs: float, unit: str) -> Finding:
     share, decimals = options["part"] / options["whole"], options["decimals"]
     agrees = _rounds(share, theirs, 10.0**-decimals)
-    return Finding(REPRODUCED if agrees else CORRECTED, f"{share:.{decimals + 1}f}")
+    return Finding(REPRODUCED if agrees else CORRECTED, f"{share:.{decimals + 1}f} {unit}".strip())
 
 
 def _rounds(value: float, rounded: float, unit: float) -> bool:

@@ -8,6 +8,7 @@ import yaml
 
 from nodelib import claims, experiments, ledger, paths, results, rules, trace
 from nodelib.errors import LedgerError
+from nodelib.formulas import FORMULAS
 from nodelib.results import Outcome
 
 CLAIM = {
@@ -132,34 +133,34 @@ JUDGED = [
     ),
     ({"classification_is": {"value": True}}, "it does", "flag", "reproduced", "yes"),
     ({"classification_is": {"value": False}}, "it does", "flag", "refuted", "yes"),
-    ({"formula": {}}, "f", "good", "reproduced", "holds (relative error 1.0e-09)"),
+    ({"formula": {}}, "f", "good", "reproduced", "holds (relative error 1e-09)"),
     (
         fixed_by("sign.flipped_relative_error"),
         "f",
         "sign",
         "corrected",
-        "holds up to sign (relative error as written 2.0e+00, as corrected 1.0e-09)",
+        "holds up to sign (relative error 2, corrected 1e-09)",
     ),
     (
         fixed_by("term.corrected_relative_error"),
         "f",
         "term",
         "corrected",
-        "misses a term (relative error as written 4.0e-01, as corrected 1.0e-09)",
+        "misses a term (relative error 0.4, corrected 1e-09)",
     ),
     (
         {"formula": {}},
         "f",
         "sign",
         "refuted",
-        "holds up to sign (relative error as written 2.0e+00)",
+        "holds up to sign (relative error 2)",
     ),
     (
         fixed_by("bad.corrected_relative_error"),
         "f",
         "bad",
         "refuted",
-        "wrong (relative error as written 4.0e-01, and the correction's is 1.0e-01)",
+        "wrong (relative error 0.4, of the correction 0.1)",
     ),
 ]
 
@@ -171,6 +172,15 @@ def test_each_rule_gives_its_verdicts(checkout, rule, theirs, metric, kind, ours
     found = verdict_of(rule=rule, theirs=theirs, evidence=evidence)
     assert (found.kind, found.ours) == (kind, ours)
     assert f"toy/a: {metric} (seed 0; " in found.evidence
+
+
+def test_the_correction_is_shown_only_where_the_verdict_is_corrected(checkout):
+    record(METRICS)
+    changes = {"rule": fixed_by("sign.flipped_relative_error"), "theirs": "f", "correction": "-f"}
+    sign = {**CLAIM["evidence"], "metric": "sign"}
+    assert verdict_of(**changes, evidence=sign).ours.startswith("-f; as printed: holds up to sign")
+    good = {**CLAIM["evidence"], "metric": "good"}
+    assert verdict_of(**changes, evidence=good).ours == "holds (relative error 1e-09)"
 
 
 def part(theirs, rule=None, metric="n"):
@@ -240,11 +250,11 @@ def test_several_seeds_are_shown_with_their_spread_and_number(checkout):
     for seed, value in enumerate([0.96, 0.97, 0.98]):
         record({"n": value, "k": 5, "word": "yes" if seed else "no"}, seed=seed)
     found = verdict_of(theirs=0.97, rule={"within": {"tolerance": {"absolute": 0.001}}}, unit="s")
-    assert found.ours == "0.970 ± 0.010 (n = 3) s"
+    assert found.ours == "0.970 ± 0.010 s (n = 3)"
     assert found.kind == "reproduced"
     assert "seed 0, 1, 2" in found.evidence
     evidence = {**CLAIM["evidence"], "metric": "k"}
-    assert verdict_of(theirs=5, evidence=evidence).ours == "5 (n = 3, all equal)"
+    assert verdict_of(theirs=5, evidence=evidence, unit="s").ours == "5 s (n = 3, all equal)"
     evidence = {**CLAIM["evidence"], "metric": "word"}
     found = verdict_of(rule={"classification_is": {"value": "yes"}}, evidence=evidence)
     assert (found.kind, found.ours) == ("holds in part", "no, yes")
@@ -436,6 +446,21 @@ def test_nothing_that_chapters_02_and_08_test_is_left_open():
         left = [entry.id for entry, verdict in claims.judged(chapter) if verdict.kind == "open"]
         assert left == []
     assert (paths.root() / "book" / "claims.yml").is_file()
+
+
+def test_every_formula_that_chapter_02_evaluates_is_a_claim():
+    claimed = [
+        entry.evidence["metric"]
+        for entry in claims.load()
+        if entry.evidence and entry.evidence["experiment"] == "adjoint_formulas"
+    ]
+    assert sorted(claimed) == sorted(formula.id for formula in FORMULAS)
+
+
+def test_every_corrected_formula_says_what_should_have_been_printed():
+    for entry, verdict in claims.judged("02"):
+        if verdict.kind == "corrected":
+            assert entry.correction, entry.id
 
 
 def test_the_vocabulary_of_the_schema_is_that_of_the_rules():

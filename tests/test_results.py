@@ -217,6 +217,8 @@ def test_metrics_are_found_by_dotted_names(checkout):
     for absent in ("a.c", "a.b.2", "a.b.0.d", "x.y.q"):
         with pytest.raises(ResultsError, match="no metric"):
             run.metric(absent)
+    with pytest.raises(ResultsError, match=r"no metric 'a\.b\.1\.d'; near it: a\.b\.1\.c"):
+        run.metric("a.b.1.d")
 
 
 def test_the_fingerprint_follows_the_recorded_files(checkout):
