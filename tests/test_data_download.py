@@ -186,7 +186,9 @@ def test_a_broken_note_is_ignored(server, tmp_path, text):
 def test_without_a_network_the_standin_is_used_or_the_reader_told(network_state, monkeypatch):
     monkeypatch.setattr(requests, "head", _unreachable)
     assert data.nsr2db().provenance.completeness == "synthetic"
-    with pytest.raises(OfflineError, match=r"cannot download nsr2db: https://physionet\.org did"):
+    with pytest.raises(
+        OfflineError, match=r"cannot download nsr2db: https://physionet\.org cannot"
+    ):
         data.nsr2db(allow_standin=False)
     with pytest.raises(OfflineError, match="nodelib data fetch mitdb"):
         list(status.fetch(["mitdb"]))

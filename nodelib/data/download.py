@@ -46,7 +46,7 @@ def fetch(
     if base is None:
         hosts = " and ".join(network.host(base) for base in bases)
         raise OfflineError(
-            f"cannot download {name}: {hosts} did not answer within {network.PATIENCE:.0f} s. "
+            f"cannot download {name}: {hosts} cannot be reached. "
             f"Go online and run 'nodelib data fetch {name}', or set NODELIB_DATA to a directory "
             "that has it"
         )
