@@ -124,6 +124,25 @@ def test_an_error_of_the_server_is_told_with_its_status(server, tmp_path):
     assert names(tmp_path / "out") == []
 
 
+def test_a_host_that_refuses_counts_as_out_of_reach(small, server):
+    server.fault = "error"
+    assert data.nsrdb().provenance.completeness == "synthetic"
+    asked = len(server.asked)
+    assert data.nsrdb().provenance.completeness == "synthetic"
+    assert len(server.asked) == asked
+    server.fault = None
+    with pytest.raises(OfflineError, match="cannot download nsrdb"):
+        data.nsrdb(allow_standin=False)
+    assert list(status.fetch(["nsrdb"]))
+    assert data.nsrdb().provenance.completeness == "partial"
+
+
+def test_a_file_that_the_host_has_not_is_an_error_and_not_a_standin(small, server):
+    (server.directory / "16265.atr").unlink()
+    with pytest.raises(DataError, match=r"16265\.atr \(HTTP status 404\)"):
+        data.nsrdb()
+
+
 def test_a_disk_that_fills_up_is_told_and_leaves_no_half_file(server, tmp_path, monkeypatch):
     files = {"a.bin": server.put("a.bin", b"x" * 1000)}
 

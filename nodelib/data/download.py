@@ -17,6 +17,9 @@ RETRIES = 2
 TIMEOUT = (network.PATIENCE, 30.0)
 """Seconds to connect, and between two pieces of a file."""
 
+REFUSALS = (403, 407, 451, 502, 503, 504)
+"""HTTP status of a host that cannot be used now: a filter on the way, or out of service."""
+
 
 def fetch(
     name: str,
@@ -38,7 +41,7 @@ def fetch(
         bars: show a bar for each file, on a terminal (for large files).
 
     Raises:
-        OfflineError: if no address answers.
+        OfflineError: if no address answers, or the one that does refuses.
         ChecksumError: if a file arrives with another SHA-256.
         DataError: if a download breaks off or a file cannot be written.
     """
@@ -68,9 +71,11 @@ def _fetch_one(registry: pooch.Pooch, file: str, downloader, name: str) -> None:
     try:
         registry.fetch(file, downloader=downloader)
     except requests.RequestException as error:
-        raise DataError(
-            f"could not download {registry.get_url(file)} ({_reason(error)}): {again}"
-        ) from error
+        message = f"could not download {registry.get_url(file)} ({_reason(error)}): {again}"
+        if error.response is not None and error.response.status_code in REFUSALS:
+            network.refused(network.host(registry.base_url))
+            raise OfflineError(message) from error
+        raise DataError(message) from error
     except ValueError as error:
         raise ChecksumError(
             f"{registry.get_url(file)} arrived damaged: its SHA-256 is not the published one, in "

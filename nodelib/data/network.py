@@ -62,6 +62,12 @@ def reachable(host: str, *, again: bool = False) -> bool:
     return _answers[host]
 
 
+def refused(host: str) -> None:
+    """Remember that ``host`` answers, but refuses: a filter on the way, or out of service."""
+    _answers[host] = False
+    _write_note()
+
+
 def _ask(hosts: set[str]) -> None:
     found: dict[str, bool] = {}
 
