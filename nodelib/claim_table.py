@@ -4,7 +4,10 @@ import html
 import re
 from dataclasses import dataclass
 
-COLUMNS = ("Claim", "Document and place", "Theirs", "Paper", "Ours", "Verdict", "Evidence")
+COLUMNS = ("Claim and its place", "Verdict", "Theirs (and the paper's)", "Ours and its evidence")
+"""The verdict is second, so that it stays in view where a long formula makes the table scroll."""
+
+STYLE = "font-size: 0.85em; text-align: left; width: 100%"
 INLINE = re.compile(r"\$(?P<math>[^$]+)\$|`(?P<code>[^`]+)`")
 
 
@@ -24,10 +27,11 @@ class Row:
     symbol: str
     evidence: str
 
-    def cells(self) -> tuple[str, ...]:
-        """The texts of the columns but the first, the verdict with its symbol."""
-        verdict = f"{self.symbol} {self.verdict}"
-        return (self.place, self.theirs, self.paper, self.ours, verdict, self.evidence)
+    def columns(self) -> tuple[tuple[str, ...], ...]:
+        """Texts of the columns but the verdict, one below the other, the main one first."""
+        claim = (self.claim, self.original, self.note, self.place)
+        theirs = (self.theirs, f"paper: {self.paper}" if self.paper else "")
+        return claim, theirs, (self.ours or "–", self.evidence)
 
 
 @dataclass(frozen=True)
@@ -44,19 +48,26 @@ class ClaimTable:
     def _repr_html_(self) -> str:
         head = "".join(f'<th scope="col">{column}</th>' for column in COLUMNS)
         body = "\n".join(_html_row(row) for row in self.rows)
+        # The book's theme gives output a light ground in dark mode, except for class "dataframe".
         return (
-            '<div class="claims" style="overflow-x: auto">\n<table class="table">\n'
-            f"<caption>{_to_html(self.caption)}</caption>\n"
+            '<div class="claims" style="overflow-x: auto">\n'
+            f'<table class="dataframe" style="{STYLE}">\n'
+            f'<caption style="text-align: left">{_to_html(self.caption)}</caption>\n'
             f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
         )
 
     def _repr_markdown_(self) -> str:
         lines = [COLUMNS, ("---",) * len(COLUMNS)]
         for row in self.rows:
-            first = [f"**{row.id}**: {row.claim}"]
-            first += [f"(*{row.original}*)"] if row.original else []
-            first += [f"Note: {row.note}"] if row.note else []
-            lines.append((" ".join(first), *row.cells()))
+            claim, theirs, ours = row.columns()
+            lines.append(
+                (
+                    "<br>".join([f"**{row.id}**: {claim[0]}", *filter(None, claim[1:])]),
+                    f"{row.symbol} {row.verdict}",
+                    "<br>".join(filter(None, theirs)),
+                    "<br>".join(ours),
+                )
+            )
         return "\n".join(markdown_row(line) for line in lines) + "\n"
 
     def __str__(self) -> str:
@@ -70,17 +81,18 @@ def markdown_row(cells: tuple[str, ...]) -> str:
 
 
 def _html_row(row: Row) -> str:
-    first = f"<code>{html.escape(row.id)}</code><br>{_to_html(row.claim)}"
-    if row.original:
-        first += f"<br><em>{_to_html(row.original)}</em>"
-    if row.note:
-        first += f"<br><small>{_to_html(row.note)}</small>"
-    place, theirs, paper, ours, _, evidence = (_to_html(cell) or "–" for cell in row.cells())
+    claim, theirs, ours = (tuple(map(_to_html, texts)) for texts in row.columns())
+    head = _lines(f"<code>{html.escape(row.id)}</code><br>{claim[0]}", *claim[1:])
     verdict = f'<span aria-hidden="true">{row.symbol}</span> {html.escape(row.verdict)}'
-    cells = (place, theirs, paper, ours, verdict, evidence)
-    data = "".join(f"<td>{cell}</td>" for cell in cells)
-    head = f'<th scope="row" style="font-weight: normal">{first}</th>'
-    return f'<tr id="claim-{row.id}">{head}{data}</tr>'
+    data = "".join(f"<td>{cell}</td>" for cell in (verdict, _lines(*theirs), _lines(*ours)))
+    first = f'<th scope="row" style="font-weight: normal; min-width: 16em">{head}</th>'
+    return (
+        f'<tr id="claim-{row.id}" style="text-align: left; vertical-align: top">{first}{data}</tr>'
+    )
+
+
+def _lines(main: str, *small: str) -> str:
+    return "".join([main, *(f"<br><small>{text}</small>" for text in small if text)])
 
 
 def _to_html(text: str) -> str:

@@ -366,17 +366,20 @@ def test_the_chapter_table_names_theirs_ours_and_verdict(checkout):
     write(claim(**math, paper=3, unit="cm"), claim(id="c2", chapters=["03"]))
     table = claims.table("02")
     html = table._repr_html_()
-    assert html.count('<th scope="col">') == 7
+    assert html.count('<th scope="col">') == 4
     assert '<th scope="row"' in html
     assert r'With <span class="math notranslate">\(a &lt; b\)</span>' in html
     assert "<code>x</code>" in html
-    assert "<em>&lt;b&gt;</em>" in html
+    assert "<small>&lt;b&gt;</small>" in html
     assert '<span aria-hidden="true">✓</span> reproduced' in html
     assert html.count("3 cm") == 3
     assert "c2" not in html
     markdown = table._repr_markdown_()
-    assert markdown.splitlines()[0].count("|") == 8
-    assert "| 000 (slides), slide 1 | 3 cm | 3 cm | 3 cm | ✓ reproduced |" in markdown
+    assert markdown.splitlines()[0].count("|") == 5
+    assert (
+        "A note.<br>000 (slides), slide 1 | ✓ reproduced | 3 cm<br>paper: 3 cm | 3 cm<br>toy"
+        in (markdown)
+    )
 
 
 def test_a_pipe_in_a_statement_does_not_break_the_markdown_table(checkout):
