@@ -106,7 +106,7 @@ def plot_ecg(
     samples: np.ndarray | None = None,
     symbols: list[str] | None = None,
     colours: Mapping[str, str] | None = None,
-    margin: float = 0.5,
+    millivolts: tuple[float, float] | None = None,
 ) -> None:
     """Draw one lead from ``start`` to ``stop`` (s) on ECG paper, with the annotations in that time.
 
@@ -117,13 +117,15 @@ def plot_ecg(
         samples: index of each annotation.
         symbols: its symbol, written above the trace.
         colours: colour of each symbol; black where it has none.
-        margin: free space in mV above and below the trace.
+        millivolts: range of the paper; by default what the trace needs, in whole large boxes.
     """
     first, last = round(start * fs), min(round(stop * fs), len(signal))
     piece = signal[first:last]
-    low = LARGE_VOLTAGE * np.floor((piece.min() - margin / 2) / LARGE_VOLTAGE)
-    high = LARGE_VOLTAGE * np.ceil((piece.max() + margin) / LARGE_VOLTAGE)
-    ecg_paper(ax, (start, stop), (low, high))
+    if millivolts is None:
+        below = np.floor((piece.min() - 0.25) / LARGE_VOLTAGE)
+        above = np.ceil((piece.max() + 0.5) / LARGE_VOLTAGE)
+        millivolts = (LARGE_VOLTAGE * below, LARGE_VOLTAGE * above)
+    ecg_paper(ax, (start, stop), millivolts)
     ax.plot(np.arange(first, last) / fs, piece, color=BLACK, linewidth=1.0)
     if samples is None:
         return
@@ -132,7 +134,7 @@ def plot_ecg(
             colour = (colours or {}).get(symbol, BLACK)
             ax.text(
                 sample / fs,
-                high - 0.08,
+                millivolts[1] - 0.08,
                 symbol,
                 color=colour,
                 weight="bold",

@@ -98,3 +98,8 @@ def test_an_ecg_shows_the_annotations_in_its_time_and_no_others(axes):
     time, trace = axes.lines[0].get_data()
     assert (time[0], len(trace)) == (2.0, 300)
     assert axes.get_ylim()[1] > signal.max()
+
+
+def test_the_range_of_the_paper_can_be_given(axes):
+    plotting.plot_ecg(axes, np.zeros(500), 100.0, start=0, stop=2, millivolts=(-1.0, 2.0))
+    assert axes.get_ylim() == (-1.0, 2.0)
