@@ -1,5 +1,12 @@
 # ---
 # jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -101,7 +108,7 @@ print(f"the first annotations: {list(pairs)}")
 # stretch was chosen by program: six seconds with as many kinds of beat as there are anywhere.
 
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-08-paper", "caption": "Six seconds of both leads of one record, with the annotation of every beat above the upper trace. The symbols are explained in the next section."}, "image": {"alt": "Two traces on pink ECG paper, one for each lead, voltage in millivolts against time in seconds. Sharp narrow peaks and wide tall ones follow each other irregularly; a letter above each peak names its kind."}}
+# %% mystnb={"figure": {"caption": "Six seconds of both leads of one record, with the annotation of every beat above the upper trace. The symbols are explained in the next section.", "name": "fig-08-paper"}, "image": {"alt": "Two traces on pink ECG paper, one for each lead, voltage in millivolts against time in seconds. Sharp narrow peaks and wide tall ones follow each other irregularly; a letter above each peak names its kind."}} tags=["hide-input"]
 def most_varied(db, seconds=6.0):
     """Record and start (s) of the stretch with the most kinds of beat, and fewest other marks."""
     best = (0, 0, "", 0.0)
@@ -166,7 +173,7 @@ beat_table.set_index(["class", "class name", "symbol"])
 # first, and a wide complex follows.
 
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-08-classes", "caption": "A typical beat of each AAMI class, with its neighbours, on the first lead of its record. Letters are annotation symbols, not classes: A is one of the symbols of class S, and / (paced) of class Q."}, "image": {"alt": "Five short traces on ECG paper, one for each class N, S, V, F and Q, each with the beat of that class in the middle. The beats of N and S are narrow peaks, those of V and Q are several times as wide, and that of F is in between."}}
+# %% mystnb={"figure": {"caption": "A typical beat of each AAMI class, with its neighbours, on the first lead of its record. Letters are annotation symbols, not classes: A is one of the symbols of class S, and / (paced) of class Q.", "name": "fig-08-classes"}, "image": {"alt": "Five short traces on ECG paper, one for each class N, S, V, F and Q, each with the beat of that class in the middle. The beats of N and S are narrow peaks, those of V and Q are several times as wide, and that of F is in between."}} tags=["hide-input"]
 def typical(db, label):
     """Record and time (s) of the beat of a class that is nearest to their mean in one record."""
     index = aami.CLASSES.index(label)
@@ -288,7 +295,7 @@ listing[["age", "sex", "leads", "paced", "annotations", *aami.CLASSES]]
 #
 # {numref}`fig-08-clumps` makes the clumping visible.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-08-clumps", "caption": "How the beats of each class are spread over the records of this build: each bar is a class, each segment one record, the largest first. The number is how many records it takes to hold half of the class."}, "image": {"alt": "Five horizontal stacked bars of equal length, one for each class, divided into segments for records, with the number of records that hold half of the class at the right end."}}
+# %% mystnb={"figure": {"caption": "How the beats of each class are spread over the records of this build: each bar is a class, each segment one record, the largest first. The number is how many records it takes to hold half of the class.", "name": "fig-08-clumps"}, "image": {"alt": "Five horizontal stacked bars of equal length, one for each class, divided into segments for records, with the number of records that hold half of the class at the right end."}} tags=["hide-input"]
 figure, ax = plt.subplots(figsize=(7.2, 2.8))
 for row, label in enumerate(aami.CLASSES):
     share = listing[label].sort_values(ascending=False).to_numpy() / listing[label].sum()
@@ -302,7 +309,7 @@ ax.invert_yaxis()
 ax.set(xlim=(0, 1), xlabel="share of the class", ylabel="AAMI class")
 plt.show()
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-08-ages", "caption": "Ages of the people in this build's data, by sex."}, "image": {"alt": "Stacked histogram of age in decades, women and men in two colours with different hatching."}}
+# %% mystnb={"figure": {"caption": "Ages of the people in this build's data, by sex.", "name": "fig-08-ages"}, "image": {"alt": "Stacked histogram of age in decades, women and men in two colours with different hatching."}} tags=["hide-input"]
 people = listing.drop_duplicates("patient").dropna(subset="age")
 groups = [people.loc[people["sex"] == sex, "age"].astype(float) for sex in "FM"]
 figure, ax = plt.subplots(figsize=(6, 2.8))
@@ -327,7 +334,7 @@ plt.show()
 # information about the shape, so that a classifier of single shapes does not see it, and a model of
 # rhythm sees little else. {numref}`fig-08-rr` shows it by class.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-08-rr", "caption": "R-R interval that ends at a beat, by the class of that beat, in this build's data. Each curve is a histogram with area 1; the dashed line is its median."}, "image": {"alt": "Five histograms below each other, one for each class, of the R-R interval from 0 to 2 seconds, each with a dashed line at its median."}}
+# %% mystnb={"figure": {"caption": "R-R interval that ends at a beat, by the class of that beat, in this build's data. Each curve is a histogram with area 1; the dashed line is its median.", "name": "fig-08-rr"}, "image": {"alt": "Five histograms below each other, one for each class, of the R-R interval from 0 to 2 seconds, each with a dashed line at its median."}} tags=["hide-input"]
 before = {label: [] for label in aami.CLASSES}
 for name in db.records:
     rhythm = rhythms.events(db.record(name, signals=False))
@@ -370,7 +377,7 @@ beats = heartbeats.cut(lead, peaks, period, scale="beat")
 print(f"{len(peaks)} peaks over 0.9, T = {period[0] / heartbeats.FS:.3f} s")
 print(f"{len(beats)} beats of {beats.shape[1]} samples")
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-08-recipe", "caption": "The recipe on one window of this build's data. Above: ten seconds at 125 Hz, scaled; dots are the maxima over 0.9 (dashed), triangles the annotated beats. Below left: one beat is cut from its R peak on, 1.2 T long (shaded). Below right: the same beat scaled by itself and filled up with zeros to 187 samples."}, "image": {"alt": "Above, a scaled ECG of ten seconds; some of its peaks reach over the dashed line at 0.9 and carry dots, others do not. Below left, one of the beats with a shaded span of 1.2 periods. Below right, 187 samples that start high at the R peak and end in zeros."}}
+# %% mystnb={"figure": {"caption": "The recipe on one window of this build's data. Above: ten seconds at 125 Hz, scaled; dots are the maxima over 0.9 (dashed), triangles the annotated beats. Below left: one beat is cut from its R peak on, 1.2 T long (shaded). Below right: the same beat scaled by itself and filled up with zeros to 187 samples.", "name": "fig-08-recipe"}, "image": {"alt": "Above, a scaled ECG of ten seconds; some of its peaks reach over the dashed line at 0.9 and carry dots, others do not. Below left, one of the beats with a shaded span of 1.2 periods. Below right, 187 samples that start high at the R peak and end in zeros."}} tags=["hide-input"]
 seconds = np.arange(len(window)) / heartbeats.FS
 beat = aami.class_index(record.symbols) >= 0
 at = record.samples[beat] / record.fs
@@ -403,7 +410,7 @@ plt.show()
 beats = heartbeats.build(db, split="beat", seed=seed)
 print(f"{len(beats.y):,} beats of {beats.x.shape[1]} samples from {len(set(beats.record))} records")
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-08-means", "caption": "The heartbeat set of this build: median of each class at each sample, and the span from the 10th to the 90th percentile. The second rise is the next beat; where it comes early or late the median blurs."}, "image": {"alt": "Five panels, one for each class, with a line that falls from a high value at sample 0 and a shaded band around it. The bands are wide from sample 60 on."}}
+# %% mystnb={"figure": {"caption": "The heartbeat set of this build: median of each class at each sample, and the span from the 10th to the 90th percentile. The second rise is the next beat; where it comes early or late the median blurs.", "name": "fig-08-means"}, "image": {"alt": "Five panels, one for each class, with a line that falls from a high value at sample 0 and a shaded band around it. The bands are wide from sample 60 on."}} tags=["hide-input"]
 figure, axes = plt.subplots(1, 5, figsize=(8, 2.4), sharey=True)
 for ax, (index, label) in zip(axes, enumerate(aami.CLASSES), strict=True):
     low, middle, high = np.percentile(beats.x[beats.y == index], [10, 50, 90], axis=0)
@@ -727,7 +734,7 @@ Markdown(
 pieces = rhythms.chunks(rhythm, size=512, overlap=128)
 [(piece.record, len(piece), round(float(piece.time[-1]), 1)) for piece in pieces]
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-08-chunks", "caption": "The chunks of the first record of this build (one chunk, if the record is short). The darker part of a chunk, 128 events, repeats the end of the chunk above. The last chunk holds what is left."}, "image": {"alt": "Horizontal bars, one for each chunk, against the number of the event. Where there are several, each bar begins before the one above it ends, and the overlap is drawn darker."}}
+# %% mystnb={"figure": {"caption": "The chunks of the first record of this build (one chunk, if the record is short). The darker part of a chunk, 128 events, repeats the end of the chunk above. The last chunk holds what is left.", "name": "fig-08-chunks"}, "image": {"alt": "Horizontal bars, one for each chunk, against the number of the event. Where there are several, each bar begins before the one above it ends, and the overlap is drawn darker."}} tags=["hide-input"]
 figure, ax = plt.subplots(figsize=(7.2, 2.4))
 begin = 0
 for row, piece in enumerate(pieces):
@@ -770,7 +777,7 @@ others = {name: getattr(data, name)() for name in ("nsrdb", "chfdb", "nsr2db", "
 for other in others.values():
     print(other.provenance)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-08-chf", "caption": "R-R intervals of this build's nsr2db (normal sinus rhythm) and chf2db (congestive heart failure). Left: all people of each database together, each with equal weight. Right: mean and standard deviation, one mark a person."}, "image": {"alt": "Left, two histograms of the R-R interval in seconds; that of heart failure lies at shorter intervals. Right, a scatter plot of standard deviation against mean of the R-R interval; people with heart failure, marked by triangles, mostly lie lower and further left than the others, marked by circles."}}
+# %% mystnb={"figure": {"caption": "R-R intervals of this build's nsr2db (normal sinus rhythm) and chf2db (congestive heart failure). Left: all people of each database together, each with equal weight. Right: mean and standard deviation, one mark a person.", "name": "fig-08-chf"}, "image": {"alt": "Left, two histograms of the R-R interval in seconds; that of heart failure lies at shorter intervals. Right, a scatter plot of standard deviation against mean of the R-R interval; people with heart failure, marked by triangles, mostly lie lower and further left than the others, marked by circles."}} tags=["hide-input"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2))
 looks = {
     "nsr2db": ("normal rhythm", plotting.BLUE, "o"),
