@@ -10,10 +10,14 @@ from nodelib import paths
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_the_session(tmp_path_factory):
-    """Point the cache at a temporary directory, so that no test writes to the user's."""
+    """Point the cache at a temporary directory and leave the network alone.
+
+    So no test writes to the user's cache, or downloads 90 MiB into one that is thrown away.
+    """
     directory = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NODELIB_CACHE", str(directory))
+        patch.setenv("NODELIB_OFFLINE", "1")
         yield directory
 
 
