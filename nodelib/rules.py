@@ -83,7 +83,7 @@ def summarise(measured: Sequence[Any], unit: str = "") -> str:
         return format_value(measured[0]) + behind
     mean, spread = statistics.fmean(measured), statistics.stdev(measured)
     if spread == 0:
-        return f"{format_value(measured[0])}{behind} (n = {len(measured)}, all equal)"
+        return f"{format_value(measured[0])}{behind} (n = {len(measured)})"
     decimals = max(0, 1 - math.floor(math.log10(spread)))
     return f"{mean:,.{decimals}f} ± {spread:,.{decimals}f}{behind} (n = {len(measured)})"
 
