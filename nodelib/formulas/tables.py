@@ -1,0 +1,140 @@
+"""Verdicts on formulas as tables for a page, and the page of errata."""
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from nodelib import ledger, results
+from nodelib.formulas import FORMULAS
+from nodelib.formulas.verdicts import Formula, Verdict
+
+SYMBOLS = {"holds": "✓", "holds up to sign": "±", "misses a term": "◐", "wrong": "✗"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of texts that may hold ``$math$``; Jupyter shows them as an HTML table."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def _repr_html_(self) -> str:
+        head = "".join(f'<th scope="col">{_to_html(column)}</th>' for column in self.columns)
+        body = "\n".join(
+            "<tr>" + "".join(f"<td>{_to_html(cell)}</td>" for cell in row) + "</tr>"
+            for row in self.rows
+        )
+        return (
+            '<div style="overflow-x: auto">\n<table class="table">\n'
+            f"<caption>{_to_html(self.caption)}</caption>\n"
+            f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
+        )
+
+    def __str__(self) -> str:
+        return "\n".join(" | ".join(row) for row in (self.columns, *self.rows))
+
+
+def verdict_table(
+    document: str, live: Mapping[str, Verdict], recorded: Sequence[results.Run]
+) -> Table:
+    """All formulas of a document: errors just computed, the worst recorded, and the verdict."""
+    name = ledger.read().documents[document]["short"]
+    rows = []
+    for formula in (formula for formula in FORMULAS if formula.document == document):
+        verdict = live[formula.id]
+        worst = max(run.metric(f"{formula.id}.relative_error") for run in recorded)
+        rows.append(
+            (
+                f"{formula.id[4:]}",
+                f"${formula.statement}$",
+                f"{verdict.relative_error:.0e}",
+                f"{verdict.flipped_relative_error:.0e}",
+                f"{worst:.0e}",
+                f"{SYMBOLS[verdict.classification]} {verdict.classification}",
+            )
+        )
+    columns = ("Formula", "As printed", "Error", "Sign turned", "Worst recorded", "Verdict")
+    return Table(f"Document {document}, {name}: relative errors", columns, tuple(rows))
+
+
+def faulty(run: results.Run) -> list[Formula]:
+    """The formulas that did not hold as printed in a recorded run."""
+    return [f for f in FORMULAS if run.metric(f"{f.id}.classification") != "holds"]
+
+
+def errata() -> str:
+    """The page of errata in MyST Markdown, with the numbers of the recorded run of seed 0.
+
+    Raises:
+        ResultsError: if that run is not recorded.
+    """
+    run = results.one("adjoint_formulas", "audit", 0)
+    documents = ledger.read().documents
+    parts = [_HEAD]
+    for number, document in documents.items():
+        entries = [formula for formula in faulty(run) if formula.document == number]
+        parts.append(f"## Document {number}: {document['title']}")
+        checked = [formula for formula in FORMULAS if formula.document == number]
+        if not checked:
+            parts.append("It prints no formula about the adjoint.")
+            continue
+        verb = "does" if len(entries) == 1 else "do"
+        sentence = f"{len(entries)} of its {len(checked)} formulas {verb} not hold as printed"
+        if not entries:
+            sentence = f"All of its {len(checked)} formulas hold"
+        parts.append(f"{sentence} {{cite}}`doc{number}`.")
+        parts.extend(_erratum(formula, run) for formula in entries)
+    return "\n\n".join(parts) + "\n"
+
+
+def _erratum(formula: Formula, run: results.Run) -> str:
+    def value(name: str) -> str:
+        return ", ".join(f"{x:.6g}" for x in run.metric(f"{formula.id}.{name}"))
+
+    place = formula.place[0].upper() + formula.place[1:]
+    lines = [
+        f"### {formula.id[4:].replace('-', ' ').capitalize()}",
+        f"{place}. Verdict: **{run.metric(f'{formula.id}.classification')}**.",
+        "As printed:",
+        f"$$\n{formula.statement}\n$$",
+        "Corrected:",
+        f"$$\n{formula.correction}\n$$",
+        "| Value of | As printed | Correct | Relative error | Corrected formula |\n"
+        "| --- | --- | --- | --- | --- |\n"
+        f"| {formula.quantity} | {value('printed')} | {value('reference')} "
+        f"| {run.metric(f'{formula.id}.relative_error'):.2g} "
+        f"| {run.metric(f'{formula.id}.corrected_relative_error'):.0e} |",
+    ]
+    return "\n\n".join([*lines, formula.note] if formula.note else lines)
+
+
+def _to_html(text: str) -> str:
+    pieces = text.split("$")
+    return "".join(
+        f'<span class="math notranslate">\\({html.escape(piece)}\\)</span>'
+        if index % 2
+        else html.escape(piece)
+        for index, piece in enumerate(pieces)
+    )
+
+
+_HEAD = """\
+# Errata
+
+This page lists the formulas about the adjoint that do not hold as the five documents print them.
+Each is given with its place, as printed and corrected, and with both numbers.
+
+Every formula was read under its own document's definitions and evaluated on one nonlinear,
+time-dependent system with two parameters; {doc}`../notebooks/02_adjoint` shows how, and shows the
+formulas that hold.
+A verdict follows from a rule.
+"Holds up to sign" means that turning the sign makes it right, "misses a term" that adding one term
+does, and "wrong" that neither does.
+The numbers are those of the recorded run of seed 0; the last column is the relative error of the
+corrected formula.
+A function of time is shown by its value at the start.
+
+Most of these are slips of the pen: an index, a sign, a boundary term left out on one slide that
+stands on another.
+A reader who implements the formula gets a wrong gradient all the same."""
