@@ -44,6 +44,7 @@ seed = 0
 # - its split into training and test beats puts every test patient into the training set too.
 
 # %% tags=["remove-cell"]
+import textwrap
 import warnings
 
 import matplotlib.pyplot as plt
@@ -58,6 +59,7 @@ from nodelib.experiments import heartbeat_sets, mitdb_census, rr_census
 
 warnings.filterwarnings("ignore", module="wfdb")
 plotting.use_style()
+pd.options.display.max_colwidth = None
 if profile == "full":
     for name in ("mitdb_census", "heartbeat_sets", "rr_census"):
         experiments.record(name)
@@ -71,7 +73,7 @@ if profile == "full":
 
 # %%
 db = data.mitdb()
-print(db.provenance)
+print(textwrap.fill(str(db.provenance), 76))
 
 # %% tags=["remove-input"]
 real = db.provenance.completeness == "complete"
@@ -93,11 +95,10 @@ Markdown(
 first = db.records[0]
 signals = wfdb.rdrecord(str(db.directory / first))
 annotations = wfdb.rdann(str(db.directory / first), "atr")
-print(f"record {first}: {signals.p_signal.shape[0]:,} samples of {signals.sig_name}")
-print(f"{signals.fs} Hz, gain {signals.adc_gain[0]:g} units/mV, format {signals.fmt[0]}")
+print(f"{signals.sig_len:,} samples of {signals.sig_name} at {signals.fs} Hz")
+print(f"gain {signals.adc_gain[0]:g} units/mV, format {signals.fmt[0]}")
 print(f"comments: {signals.comments}")
-pairs = zip(annotations.sample[:5].tolist(), annotations.symbol[:5], strict=True)
-print(f"the first annotations: {list(pairs)}")
+print(list(zip(annotations.sample[:5].tolist(), annotations.symbol[:5], strict=True)))
 
 # %% [markdown]
 # Each annotation is a sample number and a symbol. Two cardiologists wrote them independently and
@@ -158,7 +159,7 @@ census, per_record = mitdb_census.count(db)
 counted = census["symbols"]
 beat_table = pd.DataFrame(
     [
-        (label, aami.CLASS_NAMES[label], symbol, meaning, counted.get(meaning, 0))
+        (label, aami.CLASS_NAMES[label], symbol, meaning, f"{counted.get(meaning, 0):,}")
         for symbol, (label, meaning) in aami.BEATS.items()
     ],
     columns=["class", "class name", "symbol", "what it marks", "in this build's data"],
@@ -216,7 +217,7 @@ plt.show()
 
 # %% tags=["hide-input"]
 pd.DataFrame(
-    [(symbol, meaning, counted.get(meaning, 0)) for symbol, meaning in aami.NON_BEATS.items()],
+    [(s, meaning, f"{counted.get(meaning, 0):,}") for s, meaning in aami.NON_BEATS.items()],
     columns=["symbol", "what it marks", "in this build's data"],
 ).set_index("symbol")
 
@@ -534,7 +535,7 @@ pd.DataFrame(
             c: recorded.metric(f"last_beats.{c}") for c in aami.CLASSES
         },
     }
-)
+).map("{:,}".format)
 
 # %% [markdown]
 # The last two columns are equal in all five classes. (The first beats of the records would not do:
@@ -673,7 +674,7 @@ pd.DataFrame(
         for variant in titles
         for part in ("train", "test")
     }
-)
+).map("{:,}".format)
 
 # %% [markdown]
 # ## Recordings as events, in chunks
@@ -775,7 +776,7 @@ Markdown(
 # %%
 others = {name: getattr(data, name)() for name in ("nsrdb", "chfdb", "nsr2db", "chf2db")}
 for other in others.values():
-    print(other.provenance)
+    print(textwrap.fill(str(other.provenance), 76))
 
 # %% mystnb={"figure": {"caption": "R-R intervals of this build's nsr2db (normal sinus rhythm) and chf2db (congestive heart failure). Left: all people of each database together, each with equal weight. Right: mean and standard deviation, one mark a person.", "name": "fig-08-chf"}, "image": {"alt": "Left, two histograms of the R-R interval in seconds; that of heart failure lies at shorter intervals. Right, a scatter plot of standard deviation against mean of the R-R interval; people with heart failure, marked by triangles, mostly lie lower and further left than the others, marked by circles."}} tags=["hide-input"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2))
