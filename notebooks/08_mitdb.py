@@ -601,14 +601,14 @@ rng = np.random.default_rng(seed)
 trials = [smallest_denominator(np.round(rng.random(10), 6), limit=500) for _ in range(200)]
 Markdown(
     f"For comparison: among 200 rows of ten random numbers, "
-    f"{sum(d is not None for d in trials)} have such a $d$ up to 500."
+    f"{sum(d is not None for d in trials)} have such a *d* up to 500."
 )
 
 # %% [markdown]
 # Each row has one, and each has its own. The values are whole units, so that the signal was rounded
 # to units after it was resampled, and the spans differ from row to row, so that each row was scaled
-# by itself. The rows that begin with 1 begin at their highest sample. The others do not: there the
-# next R peak, or a T wave, is higher.
+# by itself. The rows that begin with 1 begin at their highest sample. The others do not: something
+# later in them, such as the next R peak, is higher.
 
 # %% [markdown]
 # ## Who is in the test set?
@@ -743,7 +743,7 @@ for row, piece in enumerate(pieces):
     if row:
         ax.barh(row, min(128, len(piece)), left=begin, color=plotting.BLUE, edgecolor="white")
     middle = begin + (len(piece) + 128 * (row > 0)) / 2
-    ax.text(middle, row, f"{len(piece)} events", ha="center", va="center")
+    ax.text(middle, row, f"{len(piece)} events", ha="center", va="center", fontsize=8)
     begin += 512 - 128
 ax.set_yticks(range(len(pieces)), [f"chunk {k}" for k in range(len(pieces))])
 ax.set(xlabel="number of the event in the record", xlim=(0, len(rhythm)))

@@ -2,8 +2,9 @@
 
 Each beat has a time, the R-R interval that ended at it, its AAMI class and the duration of its QRS
 complex: seven numbers at irregular times, with a mask that says which of them were observed. That
-is the form of data that GRU-ODE-Bayes takes (De Brouwer et al., NeurIPS 2019), and that the deck on
-its use for arrhythmias cuts into chunks of 512 events with an overlap of 128.
+is the form of data that GRU-ODE-Bayes takes (De Brouwer et al., NeurIPS 2019). The deck on its use
+for arrhythmias cuts such series into overlapping chunks; ``chunks`` follows its code, with 512
+events and an overlap of 128 where nothing else is asked for.
 
 QRS durations come from an energy envelope in the manner of Pan & Tompkins, IEEE Trans. Biomed. Eng.
 32(3):230-236 (1985): see ``qrs_durations``.
