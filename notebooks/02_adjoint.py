@@ -1,5 +1,12 @@
 # ---
 # jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -262,13 +269,15 @@ plotting.use_style()
 #
 # A test can pass for the wrong reason. If the field does not depend on time, a formula with a wrong
 # $f_t$ passes; if $t_1 - t_0 = 1$, a lost factor passes. So the system is nonlinear,
-# time-dependent, with two parameters and an interval of odd length. It is van der Pol's oscillator
+# time-dependent, with two parameters and an interval of no special length. It is van der Pol's oscillator
 # with two kinds of forcing:
 #
 # $$
-# \dot z_1 = z_2 + \theta_1 z_1 \sin t, \qquad
-# \dot z_2 = \theta_2 (1 - z_1^2)\, z_2 - z_1 + \theta_1 \cos 2t, \qquad
-# L(z) = \tfrac12 (z_1 - 1)^2 + z_1 \sin z_2 .
+# \begin{aligned}
+# \dot z_1 &= z_2 + \theta_1 z_1 \sin t, \\
+# \dot z_2 &= \theta_2 (1 - z_1^2)\, z_2 - z_1 + \theta_1 \cos 2t,
+# \end{aligned}
+# \qquad L(z) = \tfrac12 (z_1 - 1)^2 + z_1 \sin z_2 .
 # $$ (eq-02-system)
 
 # %%
@@ -316,10 +325,11 @@ def adjoint_gradients(theta, z0, t0, t1, rtol, atol, times=None):
 
 
 times = np.linspace(t1, t0, 60).tolist()
-gradients, back = adjoint_gradients(theta, z0, t0, t1, rtol=1e-12, atol=1e-13, times=times)
+tight = {"rtol": 1e-12, "atol": 1e-13}
+gradients, back = adjoint_gradients(theta, z0, t0, t1, **tight, times=times)
 {name: value.tolist() for name, value in gradients.items()}
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-02-trajectory", "caption": "The state (left) and the adjoint (right), both from the backward solve. The adjoint starts at the gradient of the loss at the end time and runs to the left; its value at the start is the gradient in the initial state."}, "image": {"alt": "Two panels over time from 0.3 to 2. Left: z1 falls from 1.2 to minus 0.9 and z2 from minus 0.5 to minus 3, with dots at the start. Right: both components of the adjoint rise from about minus 8 and minus 7 to minus 2 and 1, with dots at the end time, where they start."}}
+# %% mystnb={"figure": {"caption": "The state (left) and the adjoint (right), both from the backward solve. The adjoint starts at the gradient of the loss at the end time and runs to the left; its value at the start is the gradient in the initial state.", "name": "fig-02-trajectory"}, "image": {"alt": "Two panels over time from 0.3 to 2. Left: z1 falls from 1.2 to minus 0.9 and z2 from minus 0.5 to minus 3, with dots at the start. Right: both components of the adjoint rise from about minus 8 and minus 7 to minus 2 and 1, with dots at the end time, where they start."}} tags=["hide-input"]
 figure, (left, right) = plt.subplots(1, 2)
 for ax, columns, letter in ((left, back.z[:, :2], "z"), (right, back.z[:, 2:4], r"\lambda")):
     for index, style in enumerate(("-", "--")):
@@ -343,7 +353,7 @@ def loss_of(inputs):
     """The loss as a plain function of all six inputs: theta, z0, t0, t1."""
     field = ForcedVanDerPol(inputs[:2])
     with torch.no_grad():
-        end = solve(field, inputs[2:4], inputs[4:6], rtol=1e-12, atol=1e-13).z[-1]
+        end = solve(field, inputs[2:4], inputs[4:6], **tight).z[-1]
     return loss(end).item()
 
 
@@ -358,7 +368,7 @@ def central(index, h):
 
 
 def richardson(index, h=2e-2, levels=4):
-    """Central differences at h, h/2, h/4, ... with the even powers of h eliminated."""
+    """Central differences at h, h/2, ..., with even powers of h eliminated."""
     row = []
     for level in range(levels):
         new = [central(index, h / 2**level)]
@@ -368,8 +378,8 @@ def richardson(index, h=2e-2, levels=4):
     return row[-1]
 
 
-by_adjoint = torch.cat([gradients[name].reshape(-1) for name in ("theta", "z0", "t0", "t1")])
-by_differences = torch.tensor([richardson(index) for index in range(6)], dtype=torch.float64)
+by_adjoint = torch.cat([gradient.reshape(-1) for gradient in gradients.values()])
+by_differences = torch.tensor([richardson(index) for index in range(6)]).double()
 
 # %% [markdown]
 # A third opinion shares nothing with the first two. The **complex step**
@@ -414,7 +424,7 @@ Table("The gradient in each input, three ways, and relative differences", column
 # does. A gradient check with one arbitrary step can lose eight digits. On the right, the error of
 # the adjoint follows the tolerance of the solver, until single precision stops it.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-02-errors", "caption": "Left: error of a central difference against its step, for two inputs. Right: largest relative error of the six adjoint gradients against the solver's tolerance, in both precisions. The reference is the complex step."}, "image": {"alt": "Two log-log panels. Left: V-shaped curves that fall with slope two to a minimum near a step of ten to the minus five and rise again for smaller steps. Right: in float64 the error falls with the tolerance to ten to the minus ten; in float32 it levels off near ten to the minus five."}}
+# %% mystnb={"figure": {"caption": "Left: error of a central difference against its step, for two inputs. Right: largest relative error of the six adjoint gradients against the solver's tolerance, in both precisions. The reference is the complex step.", "name": "fig-02-errors"}, "image": {"alt": "Two log-log panels. Left: V-shaped curves that fall with slope two to a minimum near a step of ten to the minus five and rise again for smaller steps. Right: in float64 the error falls with the tolerance to ten to the minus ten; in float32 it levels off near ten to the minus five."}} tags=["hide-input"]
 figure, (left, right) = plt.subplots(1, 2)
 steps = np.logspace(-9, -1, 13)
 for index, marker in ((0, "o"), (5, "^")):
@@ -432,7 +442,7 @@ for dtype, marker in ((torch.float64, "o"), (torch.float32, "s")):
         found, _ = adjoint_gradients(
             theta.to(dtype), z0.to(dtype), t0, t1, rtol=tolerance, atol=tolerance
         )
-        flat = torch.cat([found[name].reshape(-1) for name in ("theta", "z0", "t0", "t1")])
+        flat = torch.cat([gradient.reshape(-1) for gradient in found.values()])
         errors.append((flat.double() / by_complex_step - 1).abs().max().item())
     name = str(dtype).removeprefix("torch.")
     right.loglog(tolerances[: len(errors)], errors, marker + "-", ms=3, label=name)
@@ -462,7 +472,7 @@ plt.show()
 # - **misses a term** if adding one term makes them agree;
 # - is **wrong** otherwise.
 #
-# Before the tables, the five definitions that matter, since every sign hangs on them:
+# Before the tables, the definitions that matter, since every sign hangs on them:
 #
 # | Document | Adjoint | End value | Gradient in $\theta$, as printed |
 # | --- | --- | --- | --- |
@@ -523,7 +533,7 @@ verdict_table("002", verdicts, recorded)
 # Its Euler recurrences are approximations, so they are judged by their limit on ever finer grids.
 # {numref}`fig-02-euler` shows what the misprinted index costs: the error does not fall at all.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-02-euler", "caption": "Error of the Euler recurrences of document 002 against the number of steps. With the point meant, the error halves as the number of steps doubles; with the index as printed in the recurrence for the parameters, it stays."}, "image": {"alt": "Log-log plot against the number of steps from 32 to 1024. Two falling lines of slope minus one for the adjoint and for the parameter gradient with the corrected index, and a flat line near an error of one for the index as printed."}}
+# %% mystnb={"figure": {"caption": "Error of the Euler recurrences of document 002 against the number of steps. With the point meant, the error halves as the number of steps doubles; with the index as printed in the recurrence for the parameters, it stays.", "name": "fig-02-euler"}, "image": {"alt": "Log-log plot against the number of steps from 32 to 1024. Two falling lines of slope minus one for the adjoint and for the parameter gradient with the corrected index, and a flat line near an error of one for the index as printed."}} tags=["hide-input"]
 history = next(run for run in recorded if run.seed == 0).history["euler"]
 figure, ax = plt.subplots(figsize=(5.2, 3.4))
 labels = {

@@ -46,15 +46,15 @@ def verdict_table(
         worst = max(run.metric(f"{formula.id}.relative_error") for run in recorded)
         rows.append(
             (
-                f"{formula.id[4:]}",
-                f"${formula.statement}$",
+                formula.id[4:],
+                f"{SYMBOLS[verdict.classification]} {verdict.classification}",
                 f"{verdict.relative_error:.0e}",
                 f"{verdict.flipped_relative_error:.0e}",
                 f"{worst:.0e}",
-                f"{SYMBOLS[verdict.classification]} {verdict.classification}",
+                f"${formula.statement}$",
             )
         )
-    columns = ("Formula", "As printed", "Error", "Sign turned", "Worst recorded", "Verdict")
+    columns = ("Formula", "Verdict", "Error", "Sign turned", "Worst recorded", "As printed")
     return Table(f"Document {document}, {name}: relative errors", columns, tuple(rows))
 
 
@@ -94,7 +94,7 @@ def _erratum(formula: Formula, run: results.Run) -> str:
 
     place = formula.place[0].upper() + formula.place[1:]
     lines = [
-        f"### {formula.id[4:].replace('-', ' ').capitalize()}",
+        f"### {formula.id}",
         f"{place}. Verdict: **{run.metric(f'{formula.id}.classification')}**.",
         "As printed:",
         f"$$\n{formula.statement}\n$$",
