@@ -1,6 +1,9 @@
 """Each chapter runs through papermill, and its notebook is the pair of its source."""
 
+import importlib.util
 import json
+import subprocess
+import sys
 
 import jupytext
 import nbformat
@@ -79,3 +82,29 @@ def test_every_figure_has_name_caption_and_alternative_text(chapter):
             assert about.get("figure", {}).get("caption"), (number, "caption")
             assert len(about.get("image", {}).get("alt", "")) > 30, (number, "alt")
             assert "hide-input" in cell.metadata.get("tags", []), (number, "hide-input")
+
+
+def setup_cell(chapter):
+    """The source of a chapter's first code cell."""
+    return next(c.source for c in chapter.notebook().cells if c.cell_type == "code")
+
+
+@pytest.mark.parametrize("inside_a_clone", [True, False])
+def test_the_first_cell_installs_the_library_where_it_is_missing(
+    inside_a_clone, tmp_path, monkeypatch
+):
+    (cell,) = {setup_cell(chapter) for chapter in CHAPTERS}
+    clone = tmp_path / "clone"
+    (clone / "notebooks").mkdir(parents=True)
+    if inside_a_clone:
+        (clone / "nodelib").mkdir()
+    monkeypatch.chdir(clone / "notebooks")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    ran = []
+    monkeypatch.setattr(subprocess, "run", lambda words, check: ran.append(words))
+    exec(compile(cell, "setup", "exec"), {})
+    home = clone if inside_a_clone else clone / "notebooks" / "neural-ode-book"
+    assert [words[:2] for words in ran[:-1]] == ([] if inside_a_clone else [["git", "clone"]])
+    assert ran[-1][-2:] == ["--editable", str(home)]
+    assert sys.path[0] == str(home)
