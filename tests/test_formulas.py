@@ -189,3 +189,14 @@ def test_euler_recurrences_halve_their_error_and_the_misprint_does_not(solved):
         assert 1.9 < coarse / fine < 2.1
     coarse, fine = errors("theta_printed", "theta")
     assert coarse / fine < 1.1
+
+
+def test_one_euler_step_back_takes_the_derivatives_at_the_end(solved):
+    span = solved.t[-1] - solved.t[0]
+    z_end = solved.z0 + span * solved.field(solved.t[0], solved.z0)
+    a = system.loss_gradient(z_end)
+    got = euler_recurrences(solved, 1)
+    f_z = span * solved.field.jacobian_z(solved.t[-1], z_end)
+    f_theta = span * solved.field.jacobian_theta(solved.t[-1], z_end)
+    torch.testing.assert_close(got["a"], a + a @ f_z)
+    torch.testing.assert_close(got["theta"], a @ f_theta)

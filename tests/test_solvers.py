@@ -216,8 +216,14 @@ def test_float32_stays_float32(method):
 
 def test_float32_states_take_the_gradient_of_float64_times():
     times = torch.tensor([0.0, 1.0], dtype=torch.float64, requires_grad=True)
-    end = solve(lambda t, z: z * t.to(z), torch.ones(2), times, rtol=1e-5, atol=1e-6).z[-1]
-    assert end.dtype == torch.float32
+    seen = set()
+
+    def field(t, z):
+        seen.add(t.dtype)
+        return z * t
+
+    end = solve(field, torch.ones(2), times, rtol=1e-5, atol=1e-6).z[-1]
+    assert seen == {end.dtype} == {torch.float32}
     (gradient,) = torch.autograd.grad(end[0], times)
     assert gradient.dtype == torch.float64
     torch.testing.assert_close(gradient[1].item(), math.exp(0.5), rtol=1e-4, atol=0)
