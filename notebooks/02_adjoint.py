@@ -14,12 +14,21 @@
 # ---
 
 # %% tags=["setup", "remove-cell"]
+# Where the library is missing, as on Colab, this installs it from the book's repository.
 import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
 if importlib.util.find_spec("nodelib") is None:
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", ".."], check=True)
+    home = Path("..").resolve()
+    if not (home / "nodelib").is_dir():
+        home = Path("neural-ode-book").resolve()
+        address = "https://github.com/neural-ode-book/neural-ode-book"
+        subprocess.run(["git", "clone", "--quiet", "--depth=1", address, str(home)], check=True)
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--editable", str(home)]
+    subprocess.run(install, check=True)
+    sys.path.insert(0, str(home))
 
 # %% tags=["parameters", "remove-cell"]
 profile = "quick"
