@@ -32,7 +32,7 @@ if ! [ -x "$venv/bin/python" ] || ! suits "$venv/bin/python"; then
 fi
 rm -f "$venv/.ready"
 echo "setup: installing the locked versions (a few minutes the first time)"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements.lock
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check -r requirements.lock
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check \
     --no-deps --no-build-isolation --editable .
 touch "$venv/.ready"
