@@ -8,7 +8,7 @@ times, so that ``t`` may require a gradient too.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import torch
@@ -19,6 +19,7 @@ from nodelib.errors import SolverError
 from nodelib.steps import (
     CountedField,
     Field,
+    Norm,
     StepControl,
     error_norm,
     initial_step,
@@ -60,12 +61,17 @@ class Solution:
         z: the states at those times, shape (n, *state).
         stats: the cost.
         steps: the accepted steps in order if ``record_steps``, else empty.
+        next_step: the length (positive) that an adaptive method would try next, else None.
+        backward: what every backward pass through ``z`` cost, in the order in which they were
+            made; ``nodelib.gradients.integrate`` fills it.
     """
 
     t: Tensor
     z: Tensor
     stats: SolveStats
     steps: tuple[AcceptedStep, ...] = ()
+    next_step: float | None = None
+    backward: list[SolveStats] = field(default_factory=list)
 
 
 def solve(
@@ -81,6 +87,7 @@ def solve(
     first_step: float | None = None,
     max_steps: int = 10_000,
     record_steps: bool = False,
+    norm: Norm = rms,
 ) -> Solution:
     """Solve ``dz/dt = f(t, z)``, ``z(t[0]) = z0``, at the times ``t``.
 
@@ -93,7 +100,7 @@ def solve(
         method: a name in ``nodelib.tableaus.TABLEAUS``. Methods with an embedded solution (bosh3,
             dopri5, tsit5) choose their steps; the others, and these too if ``step_size`` or
             ``num_steps`` is given, walk a fixed grid.
-        rtol, atol: a step is accepted when the root mean square of
+        rtol, atol: a step is accepted when the norm of
             ``error / (atol + rtol max(|z_before|, |z_after|))`` is at most 1.
         step_size: longest step of a fixed grid; every interval between requested times is cut into
             the fewest equal steps that respect it.
@@ -103,24 +110,28 @@ def solve(
             al. (one evaluation more) if None.
         max_steps: budget of steps, accepted and rejected together.
         record_steps: keep the accepted steps in ``Solution.steps``.
+        norm: the norm of that error, a function of a tensor like the state; by default the root
+            mean square of its entries.
 
     Raises:
         SolverError: for an unknown method, unusable arguments, a field that returns NaN, Inf or a
             wrong shape or dtype, a step too short to advance, or more than ``max_steps`` steps.
     """
     tableau = tableaus.find(method)
-    times = _checked_times(t)
-    _check_state(z0)
-    t = t if isinstance(t, Tensor) else torch.tensor(times, dtype=z0.dtype)
+    check_state(z0)
+    times = checked_times(t)
+    t = time_tensor(t, z0)
+    next_step = None
     walk = _Walk(CountedField(f, z0), t, times, max_steps, record_steps)
     if tableau.embedded is None or step_size is not None or num_steps is not None:
-        counts = _steps_per_interval(times, step_size, num_steps, max_steps)
+        counts = steps_per_interval(times, step_size, num_steps, max_steps)
         states = _fixed_grid(walk, tableau.without_error, z0, counts)
     else:
         _check_positive(rtol=rtol, atol=atol, first_step=first_step)
-        states = _adaptive(walk, tableau, z0, rtol, atol, first_step)
+        tolerance = _Tolerance(rtol, atol, norm)
+        states, next_step = _adaptive(walk, tableau, z0, tolerance, first_step)
     stats = SolveStats(walk.field.nfe, walk.accepted, walk.rejected)
-    return Solution(t, torch.stack(states), stats, tuple(walk.steps))
+    return Solution(t, torch.stack(states), stats, tuple(walk.steps), next_step)
 
 
 class _Walk:
@@ -130,17 +141,16 @@ class _Walk:
         self, field: CountedField, t: Tensor, times: list[float], max_steps: int, record: bool
     ) -> None:
         self.field, self.t, self.times = field, t, times
+        self.stretches = t.requires_grad and torch.is_grad_enabled()
         self.max_steps, self.record = max_steps, record
         self.accepted = self.rejected = 0
         self.steps: list[AcceptedStep] = []
 
     def clock(self, interval: int, t: float, dt: float) -> tuple[float | Tensor, float | Tensor]:
         """``t`` and ``dt`` tied to the ends of their interval where those want a gradient."""
-        if not (self.t.requires_grad and torch.is_grad_enabled()):
+        if not self.stretches:
             return t, dt
-        start, end = self.times[interval : interval + 2]
-        span = self.t[interval + 1] - self.t[interval]
-        return self.t[interval] + (t - start) / (end - start) * span, dt / (end - start) * span
+        return stretched(self.t[interval : interval + 2], t, dt, self.field.dtype)
 
     def check_progress(self, t: float, dt: float, end: float, start: Tensor, z: Tensor) -> None:
         """Refuse a step ``dt`` that is over budget or too short to advance ``t``."""
@@ -165,6 +175,19 @@ class _Walk:
             self.steps.append(AcceptedStep(interval, t, dt, z.detach()))
 
 
+def stretched(ends: Tensor, t: float, dt: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """``t`` and ``dt`` as functions of the ``ends`` of their interval, shape (2,).
+
+    The grid stretches with its interval: every step keeps its share of it. Computed in float64
+    whatever the dtype of the ends, so that tying the clock does not move it.
+    """
+    start, end = ends.detach().tolist()
+    begin, finish = ends.to(torch.float64).unbind()
+    span = finish - begin
+    share = 1 / (end - start)
+    return begin + (t - start) * share * span, (dt * share * span).to(dtype)
+
+
 def _fixed_grid(walk: _Walk, tableau: Tableau, z: Tensor, counts: list[int]) -> list[Tensor]:
     states = [z]
     for interval, count in enumerate(counts):
@@ -181,19 +204,27 @@ def _fixed_grid(walk: _Walk, tableau: Tableau, z: Tensor, counts: list[int]) -> 
     return states
 
 
+@dataclass(frozen=True)
+class _Tolerance:
+    rtol: float
+    atol: float
+    norm: Norm
+
+
 def _adaptive(
-    walk: _Walk, tableau: Tableau, z: Tensor, rtol: float, atol: float, first_step: float | None
-) -> list[Tensor]:
+    walk: _Walk, tableau: Tableau, z: Tensor, tolerance: _Tolerance, first_step: float | None
+) -> tuple[list[Tensor], float | None]:
     states = [z]
+    rtol, atol, norm = tolerance.rtol, tolerance.atol, tolerance.norm
     if len(walk.times) == 1:
-        return states
+        return states, first_step
     t, span = walk.times[0], walk.times[1] - walk.times[0]
     k0 = walk.field(time_like(walk.clock(0, t, 0.0)[0], z), z)
     if not torch.isfinite(k0).all():
         _refuse_non_finite(t, 0.0, z, [k0])
     if first_step is None:
         order = tableau.embedded_order
-        first_step = initial_step(walk.field, t, span, z, k0, order, rtol, atol)
+        first_step = initial_step(walk.field, t, span, z, k0, order, rtol, atol, norm)
     control = StepControl(first_step, tableau.embedded_order + 1)
     for interval, end in enumerate(walk.times[1:]):
         while t != end:
@@ -204,7 +235,7 @@ def _adaptive(
             z_next, stages = runge_kutta_step(
                 walk.field, tableau, *walk.clock(interval, t, dt), z, k0
             )
-            error = error_norm(tableau, dt, stages, z, z_next, rtol, atol)
+            error = error_norm(tableau, dt, stages, z, z_next, rtol, atol, norm)
             if error <= 1.0:
                 walk.accept(interval, t, dt, z)
                 control.accept(abs(dt), error)
@@ -215,10 +246,18 @@ def _adaptive(
                 walk.rejected += 1
                 control.reject(abs(dt), error)
         states.append(z)
-    return states
+    return states, control.size
 
 
-def _checked_times(t: Tensor | Sequence[float]) -> list[float]:
+def time_tensor(t: Tensor | Sequence[float], z0: Tensor) -> Tensor:
+    """The times as a tensor: as they are, or of the dtype of the state if they are numbers."""
+    return t if isinstance(t, Tensor) else torch.tensor(t, dtype=z0.dtype, device=z0.device)
+
+
+def checked_times(t: Tensor | Sequence[float]) -> list[float]:
+    """The times as numbers; SolverError unless they are finite and strictly monotone."""
+    if isinstance(t, Sequence) and any(isinstance(x, Tensor) for x in t):
+        raise SolverError("Give the times t as numbers or as one tensor: torch.stack them.")
     times = torch.as_tensor(t, dtype=torch.float64).detach()
     if times.ndim != 1 or not len(times):
         raise SolverError(f"The times t must have shape (n,), n >= 1, not {tuple(times.shape)}.")
@@ -233,7 +272,8 @@ def _checked_times(t: Tensor | Sequence[float]) -> list[float]:
     return times.tolist()
 
 
-def _check_state(z0: Tensor) -> None:
+def check_state(z0: Tensor) -> None:
+    """SolverError unless the initial state is a finite float32 or float64 tensor."""
     if not isinstance(z0, Tensor) or z0.dtype not in (torch.float32, torch.float64):
         kind = z0.dtype if isinstance(z0, Tensor) else type(z0).__name__
         raise SolverError(f"The state z0 must be a float32 or float64 tensor, not {kind}.")
@@ -247,9 +287,10 @@ def _check_positive(**values: float | None) -> None:
             raise SolverError(f"{name} must be a positive number, not {value}.")
 
 
-def _steps_per_interval(
+def steps_per_interval(
     times: list[float], step_size: float | None, num_steps: int | None, max_steps: int
 ) -> list[int]:
+    """How many equal steps a fixed grid takes in every interval between requested times."""
     if step_size is not None and num_steps is not None:
         raise SolverError("Give step_size or num_steps, not both.")
     _check_positive(step_size=step_size, num_steps=num_steps)

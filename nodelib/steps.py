@@ -15,10 +15,16 @@ from nodelib.errors import SolverError
 from nodelib.tableaus import Tableau
 
 Field = Callable[[Tensor, Tensor], Tensor]
+Norm = Callable[[Tensor], float]
 
 SAFETY = 0.9
 SHRINK = 0.2
 GROW = 10.0
+
+
+def rms(x: Tensor) -> float:
+    """Root mean square of all entries; 0 for an empty tensor."""
+    return float(x.square().mean().sqrt()) if x.numel() else 0.0
 
 
 def runge_kutta_step(
@@ -112,7 +118,15 @@ class StepControl:
 
 @torch.no_grad()
 def initial_step(
-    f: Field, t: float, span: float, z: Tensor, k0: Tensor, order: int, rtol: float, atol: float
+    f: Field,
+    t: float,
+    span: float,
+    z: Tensor,
+    k0: Tensor,
+    order: int,
+    rtol: float,
+    atol: float,
+    norm: Norm = rms,
 ) -> float:
     """Length (positive) of the first step from ``(t, z)``, without gradient.
 
@@ -120,11 +134,11 @@ def initial_step(
     ``k0 = f(t, z)``; ``order`` is that of the error estimate. Costs one evaluation.
     """
     scale = atol + rtol * z.abs()
-    d0, d1 = rms(z / scale), rms(k0 / scale)
+    d0, d1 = norm(z / scale), norm(k0 / scale)
     trial = min(1e-6 if d0 < 1e-5 or d1 < 1e-5 else 0.01 * d0 / d1, abs(span))
     ahead = math.copysign(trial, span)
     k1 = f(time_like(t + ahead, z), z + ahead * k0)
-    d2 = rms((k1 - k0) / scale) / trial
+    d2 = norm((k1 - k0) / scale) / trial
     steepest = max(d1, d2)
     if not math.isfinite(steepest):
         return trial * 1e-3
@@ -142,20 +156,16 @@ def error_norm(
     after: Tensor,
     rtol: float,
     atol: float,
+    norm: Norm = rms,
 ) -> float:
-    """Root mean square of a step's error over ``atol + rtol max(|before|, |after|)``.
+    """Norm of a step's error over ``atol + rtol max(|before|, |after|)``.
 
     Infinite if the step ended in a state that is not finite.
     """
     if not torch.isfinite(after).all():
         return math.inf
     scale = atol + rtol * torch.maximum(before.abs(), after.abs())
-    return rms(dt * combine(tableau.b_error, stages) / scale)
-
-
-def rms(x: Tensor) -> float:
-    """Root mean square of all entries; 0 for an empty tensor."""
-    return float(x.square().mean().sqrt()) if x.numel() else 0.0
+    return norm(dt * combine(tableau.b_error, stages) / scale)
 
 
 def time_like(t: float | Tensor, z: Tensor) -> Tensor:

@@ -1,0 +1,193 @@
+"""Gradients by the continuous adjoint: Chen et al. 2018, algorithm 1.
+
+With ``a(t) = dL/dz(t)``, state, adjoint state and the gradient of the parameters are solved
+backwards together,
+
+    dz/dt = f,    da/dt = -a^T df/dz,    dg/dt = -a^T df/dtheta,
+
+from each output time to the one before. There the loss adds its gradient to ``a``, and ``z``
+starts again from the state that the forward solve had. Nothing between output times is stored.
+
+The gradients of the times need no equation. The state at ``t_i`` moves with ``t_i`` along the
+field, and the whole trajectory behind ``t_0`` moves against it:
+
+    dL/dt_i = g_i . f(t_i, z_i)  (i > 0),    dL/dt_0 = -a(t_0+) . f(t_0, z_0),
+
+where ``g_i`` is what the loss hands to output ``i`` and ``a(t_0+)`` leaves out ``g_0``.
+
+This is the gradient of the exact solution, solved with an error of its own. It is not the
+derivative of the discrete solve: the two differ by the error of the method.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from nodelib.dependence import WatchedField
+from nodelib.errors import SolverError
+from nodelib.solvers import AcceptedStep, Solution, SolveStats, solve
+from nodelib.steps import CountedField, Field, rms, time_like
+
+
+@dataclass(frozen=True)
+class AdjointStats(SolveStats):
+    """What a backward solve cost, and where it went if ``record_backward``.
+
+    Attributes:
+        t: times of its accepted steps, decreasing, each interval with both ends; shape (m,).
+        z: states on the way back, shape (m, *state).
+        a: adjoint states there, shape (m, *state).
+    """
+
+    t: Tensor | None = None
+    z: Tensor | None = None
+    a: Tensor | None = None
+
+
+def solve_with_adjoint(
+    f: Field,
+    z0: Tensor,
+    t: Tensor,
+    params: tuple[Tensor, ...],
+    arguments: dict[str, Any],
+    back: dict[str, Any],
+    record: bool = False,
+) -> Solution:
+    """``solve(f, z0, t, **arguments)``, differentiable in z0, t and ``params``.
+
+    ``back`` are the arguments of the backward solves.
+    """
+    task = _Task(f, arguments, back, record)
+    z = _Adjoint.apply(task, z0, t, *params)
+    return Solution(t, z, task.stats, backward=task.backward)
+
+
+@dataclass
+class _Task:
+    f: Field
+    arguments: dict[str, Any]
+    back: dict[str, Any]
+    record: bool
+    stats: SolveStats | None = None
+    backward: list[SolveStats] = field(default_factory=list)
+
+
+class _Adjoint(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, task: _Task, z0: Tensor, t: Tensor, *params: Tensor) -> Tensor:
+        solution = solve(WatchedField(task.f, params), z0, t, **task.arguments)
+        task.stats = solution.stats
+        ctx.task = task
+        ctx.save_for_backward(t, solution.z, *params)
+        return solution.z
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_z: Tensor) -> tuple[Tensor | None, ...]:
+        t, z, *params = ctx.saved_tensors
+        if not torch.isfinite(grad_z).all():
+            raise SolverError("The gradient handed to the backward solve holds NaN or Inf.")
+        task = ctx.task
+        f = CountedField(task.f, z[0])
+        system = AugmentedField(f, z[0], params)
+        times = t.double().tolist()
+        flat = system.join(z[-1], grad_z[-1])
+        first_step = task.back.get("first_step")
+        accepted = rejected = 0
+        steps: list[AcceptedStep] = []
+        for i in range(len(times) - 1, 0, -1):
+            try:
+                solution = solve(
+                    system,
+                    flat,
+                    [times[i], times[i - 1]],
+                    **{**task.back, "first_step": first_step},
+                    norm=system.norm,
+                    record_steps=task.record,
+                )
+            except SolverError as error:
+                raise SolverError(
+                    f"In the backward solve of the adjoint, from t = {times[i]:g} to "
+                    f'{times[i - 1]:g}: {error} grad="checkpoint" solves nothing backwards.'
+                ) from error
+            flat, first_step = solution.z[-1], solution.next_step
+            accepted += solution.stats.accepted
+            rejected += solution.stats.rejected
+            if task.record:
+                steps += (*solution.steps, AcceptedStep(0, times[i - 1], 0.0, flat))
+            flat = system.restart(flat, z[i - 1], grad_z[i - 1])
+
+        _, adjoint, _ = system.split(flat)
+        grad_t = None
+        if ctx.needs_input_grad[2]:
+            weights = grad_z.clone()
+            weights[0] -= adjoint
+            grad_t = torch.stack(
+                [
+                    (w * f(time_like(time, state), state)).sum()
+                    for time, w, state in zip(times, weights, z, strict=True)
+                ]
+            ).to(t.dtype)
+        track = {}
+        if steps:
+            parts = [system.split(step.z) for step in steps]
+            track = {
+                "t": torch.tensor([step.t for step in steps], dtype=torch.float64),
+                "z": torch.stack([part[0] for part in parts]),
+                "a": torch.stack([part[1] for part in parts]),
+            }
+        task.backward.append(AdjointStats(f.nfe, accepted, rejected, **track))
+        return None, adjoint, grad_t, *system.parameter_gradients(flat)
+
+
+class AugmentedField:
+    """The right-hand side of the backward solve, on one flat vector ``(z, a, g)``."""
+
+    def __init__(self, f: Field, z0: Tensor, params: list[Tensor]) -> None:
+        self.f, self.params, self.z0 = f, params, z0
+        self.sizes = [z0.numel(), z0.numel(), sum(param.numel() for param in params)]
+
+    def join(self, z: Tensor, a: Tensor) -> Tensor:
+        """The flat vector for a state and an adjoint state, with no parameter gradient yet."""
+        return torch.cat((z.reshape(-1), a.reshape(-1), z.new_zeros(self.sizes[2])))
+
+    def split(self, flat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """State, adjoint state and the flat parameter gradient."""
+        z, a, g = flat.split(self.sizes)
+        return z.view(self.z0.shape), a.view(self.z0.shape), g
+
+    def restart(self, flat: Tensor, z: Tensor, jump: Tensor) -> Tensor:
+        """``flat`` with the state replaced by ``z`` and the adjoint state moved by ``jump``."""
+        _, a, g = self.split(flat)
+        return torch.cat((z.reshape(-1), (a + jump).reshape(-1), g))
+
+    def norm(self, flat: Tensor) -> float:
+        """The largest of the three parts' root mean squares."""
+        return max(rms(part) for part in flat.split(self.sizes))
+
+    def __call__(self, t: Tensor, flat: Tensor) -> Tensor:
+        z, a, _ = self.split(flat)
+        with torch.enable_grad():
+            z = z.detach().requires_grad_()
+            value = self.f(t, z)
+        inputs = (z, *self.params)
+        if value.requires_grad:
+            products = torch.autograd.grad(value, inputs, a, allow_unused=True, retain_graph=True)
+        else:
+            products = (None,) * len(inputs)
+        parts = [
+            (x.new_zeros(x.numel()) if p is None else p.reshape(-1)).to(flat.dtype)
+            for x, p in zip(inputs, products, strict=True)
+        ]
+        return torch.cat((value.detach().reshape(-1), torch.cat(parts).neg_()))
+
+    def parameter_gradients(self, flat: Tensor) -> list[Tensor]:
+        """The last part of ``flat`` in the shapes and dtypes of the parameters."""
+        pieces = self.split(flat)[2].split([param.numel() for param in self.params])
+        return [
+            piece.view(param.shape).to(param.dtype)
+            for piece, param in zip(pieces, self.params, strict=True)
+        ]

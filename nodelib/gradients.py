@@ -1,0 +1,179 @@
+"""Three ways to differentiate an ODE solve, behind one function, ``odeint``.
+
+``"backprop"``
+    Ordinary backpropagation through the accepted steps. Every stage of every step is kept.
+``"checkpoint"`` (default)
+    The states at the accepted steps are kept; backwards, one step at a time is taken again and
+    differentiated. The gradient is that of ``"backprop"`` to rounding error, for the memory of one
+    step and of one state per step. This is the remedy that the discussion of the reconstruction
+    error calls for (chapter 03).
+``"adjoint"``
+    The continuous adjoint of Chen et al. 2018, algorithm 1: state, adjoint state and parameter
+    gradient are solved backwards from each output time to the one before, restarted from the
+    state that the forward pass had there. Nothing between output times is kept.
+
+The step lengths carry no gradient in any mode: only the requested times do (chapter 02 derives
+these gradients).
+"""
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nodelib import tableaus
+from nodelib.adjoint import solve_with_adjoint
+from nodelib.checkpointing import solve_checkpointed
+from nodelib.dependence import WatchedField, parameters_of
+from nodelib.errors import SolverError
+from nodelib.solvers import (
+    Solution,
+    SolveStats,
+    check_state,
+    checked_times,
+    solve,
+    steps_per_interval,
+    time_tensor,
+)
+from nodelib.steps import Field
+
+MODES = ("backprop", "checkpoint", "adjoint")
+FORWARD = ("step_size", "num_steps", "first_step", "max_steps")
+BACKWARD = ("method", "rtol", "atol", "step_size", "num_steps")
+OPTIONS = (*FORWARD, *(f"adjoint_{name}" for name in BACKWARD), "record_backward")
+
+#: Steps per interval below which Euler's method earns a warning from the continuous adjoint.
+FEW_STEPS = 100
+
+
+def odeint(
+    f: Field,
+    z0: Tensor,
+    t: Tensor | Sequence[float],
+    *,
+    method: str = "dopri5",
+    rtol: float = 1e-7,
+    atol: float = 1e-9,
+    grad: str = "checkpoint",
+    params: Iterable[Tensor] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Tensor:
+    """Solve ``dz/dt = f(t, z)``, ``z(t[0]) = z0``; differentiable in z0, t and parameters.
+
+    Stands in for ``torchdiffeq.odeint``, and ``functools.partial(odeint, grad="adjoint")`` for its
+    ``odeint_adjoint``, on states that are one tensor.
+
+    Args:
+        f: the field ``f(t, z)``: an ``nn.Module`` (or its method, or a ``functools.partial`` of
+            one), whose parameters then get gradients, or a function.
+        z0: initial state, any shape, float32 or float64.
+        t: times, shape (n,), strictly increasing or strictly decreasing; ``t[0]`` belongs to
+            ``z0``. As a tensor that requires a gradient, every entry gets one.
+        method, rtol, atol: see ``nodelib.solvers.solve``.
+        grad: "backprop", "checkpoint" or "adjoint"; see the module.
+        params: further tensors that ``f`` depends on and that want a gradient; "backprop" needs no
+            list.
+        options: ``step_size``, ``num_steps``, ``first_step`` and ``max_steps`` of
+            ``nodelib.solvers.solve``. For "adjoint" also ``adjoint_method``, ``adjoint_rtol``,
+            ``adjoint_atol``, ``adjoint_step_size`` and ``adjoint_num_steps`` for the backward
+            solve, each by default as forwards (``max_steps`` bounds every interval of it), and
+            ``record_backward``, see ``integrate``.
+
+    Returns:
+        The states at the times, shape (n, *state).
+
+    Raises:
+        SolverError: see ``nodelib.solvers.solve``; also for an unknown mode or option, for a field
+            that depends on a tensor that is not listed, and in the backward pass where the adjoint
+            cannot be solved.
+
+    Warns:
+        UserWarning: if Euler's method takes few steps for "adjoint": the gradient is then off.
+    """
+    return _integrate(f, z0, t, method, rtol, atol, grad, params, options).z
+
+
+def integrate(
+    f: Field,
+    z0: Tensor,
+    t: Tensor | Sequence[float],
+    *,
+    method: str = "dopri5",
+    rtol: float = 1e-7,
+    atol: float = 1e-9,
+    grad: str = "checkpoint",
+    params: Iterable[Tensor] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Solution:
+    """``odeint`` with what it cost: ``.z``, ``.stats``, and ``.backward``, one entry per pass.
+
+    An entry counts the evaluations of the field that a backward pass made (none for "backprop").
+    For "adjoint" it is an ``AdjointStats``, which with the option ``record_backward`` also holds
+    the trajectory of the backward solve.
+    """
+    return _integrate(f, z0, t, method, rtol, atol, grad, params, options)
+
+
+def _integrate(f, z0, t, method, rtol, atol, grad, params, options) -> Solution:
+    if grad not in MODES:
+        raise SolverError(f"Unknown grad {grad!r}. Known: {', '.join(MODES)}.")
+    options = dict(options or {})
+    unknown = sorted(set(options) - set(OPTIONS))
+    if unknown:
+        raise SolverError(f"Unknown options {unknown}. Known: {', '.join(OPTIONS)}.")
+    arguments = {"method": method, "rtol": rtol, "atol": atol}
+    arguments |= {name: options[name] for name in FORWARD if name in options}
+    if grad == "backprop":
+        return _backpropagated(solve(f, z0, t, **arguments))
+    listed = parameters_of(f, params)
+    check_state(z0)
+    times = checked_times(t)
+    t = time_tensor(t, z0)
+    if not torch.is_grad_enabled():
+        return solve(f, z0, t, **arguments)
+    if not any(x.requires_grad for x in (z0, t, *listed)):
+        with torch.no_grad():
+            return solve(WatchedField(f, listed), z0, t, **arguments)
+    if grad == "checkpoint":
+        return solve_checkpointed(f, z0, t, listed, arguments)
+    back = _backward_arguments(arguments, options)
+    _warn_of_few_steps(back, times)
+    record = bool(options.get("record_backward", False))
+    return solve_with_adjoint(f, z0, t, listed, arguments, back, record)
+
+
+def _backpropagated(solution: Solution) -> Solution:
+    """``solution`` with a note in ``backward`` of every pass, which evaluates nothing again."""
+    if solution.z.requires_grad:
+        note = SolveStats(0, solution.stats.accepted, 0)
+        backward = solution.backward
+        solution.z.register_hook(lambda _: backward.append(note))
+    return solution
+
+
+def _backward_arguments(arguments: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of the backward solves: the forward ones unless said otherwise."""
+    back = {name: value for name, value in arguments.items() if name != "first_step"}
+    own = {name: options[f"adjoint_{name}"] for name in BACKWARD if f"adjoint_{name}" in options}
+    if "step_size" in own or "num_steps" in own:
+        back.pop("step_size", None)
+        back.pop("num_steps", None)
+    tableaus.find(own.get("method", back["method"]))
+    return back | own
+
+
+def _warn_of_few_steps(back: dict[str, Any], times: list[float]) -> None:
+    if back["method"] != "euler" or len(times) == 1:
+        return
+    grid = (back.get("step_size"), back.get("num_steps"), back.get("max_steps", 10_000))
+    fewest = min(steps_per_interval(times, *grid))
+    if fewest < FEW_STEPS:
+        warnings.warn(
+            f"The continuous adjoint with Euler's method and {fewest} steps in an interval is not "
+            f"the gradient of that solve: the two differ in proportion to the step. Take more "
+            f'steps or a method of higher order, or use grad="checkpoint", which is exact.',
+            UserWarning,
+            stacklevel=4,
+        )
