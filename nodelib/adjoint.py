@@ -175,14 +175,14 @@ class AugmentedField:
             value = self.f(t, z)
         inputs = (z, *self.params)
         if value.requires_grad:
-            products = torch.autograd.grad(value, inputs, a, allow_unused=True, retain_graph=True)
+            # The graph is kept for fields that share a part of theirs between calls.
+            products = torch.autograd.grad(value, inputs, -a, allow_unused=True, retain_graph=True)
         else:
             products = (None,) * len(inputs)
-        parts = [
-            (x.new_zeros(x.numel()) if p is None else p.reshape(-1)).to(flat.dtype)
-            for x, p in zip(inputs, products, strict=True)
-        ]
-        return torch.cat((value.detach().reshape(-1), torch.cat(parts).neg_()))
+        parts = [value.detach().reshape(-1)]
+        for x, product in zip(inputs, products, strict=True):
+            parts.append(flat.new_zeros(x.numel()) if product is None else product.reshape(-1))
+        return torch.cat(parts).to(flat.dtype)
 
     def parameter_gradients(self, flat: Tensor) -> list[Tensor]:
         """The last part of ``flat`` in the shapes and dtypes of the parameters."""

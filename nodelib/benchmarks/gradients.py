@@ -1,0 +1,58 @@
+"""The gradient of a small network field, by each of our three modes and torchdiffeq's two.
+
+Forward and backward together, eager, with the same tolerances and output times.
+"""
+
+import functools
+
+import torch
+import torchdiffeq
+from torch import Tensor, nn
+
+from nodelib.benchmarks import Contest
+from nodelib.gradients import MODES, odeint
+
+TOLERANCES = {"rtol": 1e-5, "atol": 1e-7}
+
+
+class Network(nn.Module):
+    """``tanh`` network of one hidden layer on the state and the time, float32."""
+
+    def __init__(self, size: int = 2, hidden: int = 64, seed: int = 0) -> None:
+        super().__init__()
+        self.inner = nn.Linear(size + 1, hidden)
+        self.outer = nn.Linear(hidden, size)
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for weight in self.parameters():
+                weight.copy_(torch.randn(weight.shape, generator=generator) / 4)
+
+    def forward(self, t: Tensor, z: Tensor) -> Tensor:
+        """The field at ``z``, shape (..., size)."""
+        clock = t.expand(*z.shape[:-1], 1)
+        return self.outer(torch.tanh(self.inner(torch.cat((z, clock), -1))))
+
+
+def contests() -> list[Contest]:
+    """Every mode of ours against both of theirs, on a batch of 64 states and 5 output times."""
+    field = Network()
+    z0 = torch.randn(64, 2, generator=torch.Generator().manual_seed(1))
+    times = torch.linspace(0.0, 4.0, 5)
+    peers = {
+        "torchdiffeq odeint": torchdiffeq.odeint,
+        "torchdiffeq odeint_adjoint": torchdiffeq.odeint_adjoint,
+    }
+    made = []
+    for mode in MODES:
+        ours = functools.partial(gradient, functools.partial(odeint, grad=mode), field, z0, times)
+        for name, solver in peers.items():
+            theirs = functools.partial(gradient, solver, field, z0, times)
+            made.append(Contest(f"network gradient, {mode}", name, ours, theirs))
+    return made
+
+
+def gradient(solver, field: nn.Module, z0: Tensor, times: Tensor) -> tuple[Tensor, ...]:
+    """Gradients in z0 and the parameters of the summed squares of a solve with dopri5."""
+    z0 = z0.clone().requires_grad_()
+    z = solver(field, z0, times, method="dopri5", **TOLERANCES)
+    return torch.autograd.grad(z.square().sum(), (z0, *field.parameters()))
