@@ -23,6 +23,7 @@ FAULTY = {
     "001-code-t-interior": "wrong",
     "001-code-t-first": "wrong",
     "002-block-times": "wrong",
+    "002-forward-state-ivp": "wrong",
     "002-euler-theta-step": "wrong",
     "002-backward-state-ivp": "wrong",
     "002-lagrangian-derivative-collected": "wrong",

@@ -59,6 +59,13 @@ def functional_equals_loss(s: System) -> Evaluation:
     return Evaluation(_functional(s)(s.z, s.smooth(2), s.theta), s.loss)
 
 
+def variation_of_loss(s: System) -> Evaluation:
+    """The gradient times the change, against the variation along neighbouring solutions."""
+    at, (_, multiplier_change, theta_change) = _directions(s)
+    neighbours = (s.z_theta @ theta_change, multiplier_change, theta_change)
+    return Evaluation(s.gradients["theta"] @ theta_change, _vary(s, at, neighbours))
+
+
 def first_variation(s: System) -> Evaluation:
     """The variation along all three against the sum of the three."""
     at, along = _directions(s)
@@ -132,7 +139,10 @@ FORMULAS = (
             r"\frac{dL}{d\theta} = \int_{t_0}^{t_1} \vec\lambda^T "
             r"\frac{\partial f}{\partial\theta} dt"
         ),
-        note="The document's own proof ends with the right limits.",
+        note=(
+            "The slide does not define λ; with the sign turned, λ = −∂L/∂z, it would hold. The "
+            "document's own proof has the plus sign, and ends with the right limits."
+        ),
     ),
     Formula(
         "000-functional",
@@ -140,6 +150,13 @@ FORMULAS = (
         r"\mathcal L = L(\vec z(\tau)) + \int_0^\tau \vec\lambda^T [f - \dot{\vec z}]\,dt = L",
         "the functional along a solution",
         functional_equals_loss,
+    ),
+    Formula(
+        "000-variation-of-loss",
+        "“Pequena Prova”, where the constraint holds",
+        r"\delta\mathcal L = \delta L = \frac{dL}{d\theta}\,\delta\theta",
+        "variation of the functional from one solution to the next",
+        variation_of_loss,
     ),
     Formula(
         "000-first-variation",

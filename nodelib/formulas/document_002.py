@@ -2,7 +2,8 @@
 
 Its Euler recurrences are written for the interval [0, 1], "without loss of generality": they are
 evaluated on the system with its time scaled to that interval, and their value is the limit of ever
-finer grids, by Richardson extrapolation.
+finer grids, by Richardson extrapolation. Its backpropagation, equations 4 and 5, is evaluated on a
+stack of eight Euler blocks, each with parameters of its own.
 """
 
 import functools
@@ -11,16 +12,57 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from nodelib.formulas import blocks
 from nodelib.formulas.system import TIGHT, System, loss, loss_gradient, times_matrix
 from nodelib.formulas.verdicts import Evaluation, Formula
 from nodelib.solvers import solve
 
 GRIDS = (32, 64, 128, 256, 512, 1024)
+BLOCKS = 8
+
+
+@functools.lru_cache(maxsize=4)
+def _network(s: System) -> tuple[blocks.Blocks, Tensor]:
+    """Eight blocks with parameters of their own, and the loss's gradient in them (8, 2).
+
+    The gradient is by forward-mode differentiation, which goes from the first block to the last.
+    """
+    thetas = s.theta + 0.3 * s.smooth(2)[:: len(s.t) // BLOCKS][:BLOCKS]
+
+    def network_loss(parameters: Tensor) -> Tensor:
+        return loss(blocks.states(s, parameters, s.z0)[-1])
+
+    return blocks.run(s, thetas), torch.func.jacfwd(network_loss)(thetas)
+
+
+def backprop_last_block(s: System) -> Evaluation:
+    """Equation 4: two factors."""
+    network, gradient = _network(s)
+    return Evaluation(network.loss_gradient @ network.by_theta[-1], gradient[-1])
+
+
+def backprop_every_block(s: System) -> Evaluation:
+    """Equation 5 for every block but the last, its factors in the order printed."""
+    network, gradient = _network(s)
+    printed = []
+    for i in range(BLOCKS - 1):
+        product = network.loss_gradient
+        for later in range(BLOCKS - 1, i, -1):
+            product = product @ network.by_state[later]
+        printed.append(product @ network.by_theta[i])
+    return Evaluation(torch.stack(printed), gradient[:-1])
 
 
 def block_times(s: System) -> Evaluation:
     """The loss of z(t_1) for t_1 = T - 1, the start of the block, against that of h(T)."""
     return Evaluation(loss(s.z[0]), s.loss, corrected=loss(s.z[-1]))
+
+
+def forward_state(s: System) -> Evaluation:
+    """The state at the end of the printed interval [t1, t2], against the output of the block."""
+    t0, t1 = s.inputs.t0, s.inputs.t1
+    z = solve(s.field, s.z0, [t0, t1, t1 + (t1 - t0)], **TIGHT).z
+    return Evaluation(z[2], s.z[-1], corrected=z[1])
 
 
 def z0_from_adjoint(s: System) -> Evaluation:
@@ -60,8 +102,8 @@ def theta_at_start(s: System) -> Evaluation:
 def euler_recurrences(s: System, grid: int) -> dict[str, Tensor]:
     """Forward and backward Euler passes with n = ``grid``, to a(0) and dL/dtheta(0).
 
-    "a" and "theta" are the recurrences with z(1 - (i-1)/n) in both; "theta_printed" has z and time
-    at (i-1)/n, as printed.
+    "z" is the forward pass, z(1); "a" and "theta" are the recurrences with z(1 - (i-1)/n) in both;
+    "theta_printed" has z and time at (i-1)/n, as printed.
     """
     span = s.t[-1] - s.t[0]
     times = s.t[0] + torch.arange(grid + 1, dtype=torch.float64) / grid * span
@@ -77,7 +119,7 @@ def euler_recurrences(s: System, grid: int) -> dict[str, Tensor]:
         printed = printed + a @ step_theta[i - 1]
         theta = theta + a @ step_theta[grid - (i - 1)]
         a = a + a @ step_z[grid - (i - 1)]
-    return {"a": a, "theta": theta, "theta_printed": printed}
+    return {"z": z[-1], "a": a, "theta": theta, "theta_printed": printed}
 
 
 def _limit(s: System, name: str) -> Tensor:
@@ -89,6 +131,11 @@ def _limit(s: System, name: str) -> Tensor:
             new.append(new[-1] + (new[-1] - old) / (2**k - 1))
         row = new
     return row[-1]
+
+
+def euler_forward(s: System) -> Evaluation:
+    """h(t + 1) in the limit of fine grids, from the n steps i = 0 ... n - 1."""
+    return Evaluation(_limit(s, "z"), s.z[-1])
 
 
 def euler_a_first(s: System) -> Evaluation:
@@ -215,6 +262,32 @@ _THETA = (
 
 FORMULAS = (
     Formula(
+        "002-backprop-eq4",
+        "section 1, equation 4",
+        r"\nabla_{\theta_{T-1}} \mathcal L = \frac{\partial\mathcal L}{\partial h_T}"
+        r"\frac{\partial g_{T-1}(h_{T-1}, \theta_{T-1})}{\partial\theta_{T-1}}",
+        "the gradient in the parameters of the last of eight blocks",
+        backprop_last_block,
+    ),
+    Formula(
+        "002-backprop-eq5",
+        "section 1, equation 5",
+        r"\nabla_{\theta_i} \mathcal L = \frac{\partial\mathcal L}{\partial h_T}"
+        r"\frac{\partial g_{T-1}}{\partial h_{T-1}}\frac{\partial g_{T-2}}{\partial h_{T-2}}"
+        r"\cdots\frac{\partial g_i}{\partial\theta_i}",
+        "the gradients in the parameters of the other blocks",
+        backprop_every_block,
+    ),
+    Formula(
+        "002-euler-forward-eq8",
+        "section 3, equation 8",
+        r"h(t + \tfrac{i+1}n) = h(t + \tfrac in) + \tfrac1n f(h(t + \tfrac in), t + \tfrac in, "
+        r"\theta),\quad i = \overline{0, n}",
+        "h(t + 1), as n grows",
+        euler_forward,
+        note="The steps that reach h(t + 1) are i = 0 ... n − 1; i = n goes one step further.",
+    ),
+    Formula(
         "002-block-times",
         "section 4, change of notation",
         r"t_1 = T - 1,\ t_2 = T,\quad \mathcal L(z(t_1)) = \mathcal L(h(T))",
@@ -222,8 +295,20 @@ FORMULAS = (
         block_times,
         correction=r"t_0 = T - 1,\ t_1 = T,\quad \mathcal L(z(t_1)) = \mathcal L(h(T))",
         note=(
-            "Indices only: everywhere else the document calls the ends t0 and t1. "
-            "The interval [t1, t2] beside z(t0) = z0 in its problem (*) is the same slip."
+            "Indices only: everywhere else the document calls the ends t0 and t1. The intervals "
+            "[t1, t2] of problem (*) and of the second problem (***) are the same slip."
+        ),
+    ),
+    Formula(
+        "002-forward-state-ivp",
+        "section 4, problem (*)",
+        r"z'(t) = f(z, t, \theta),\ t \in [t_1, t_2],\quad z(t_0) = z_0",
+        "the state at the end of the interval, the output",
+        forward_state,
+        correction=r"z'(t) = f(z, t, \theta),\ t \in [t_0, t_1],\quad z(t_0) = z_0",
+        note=(
+            "Interval only: it does not contain t0. The text goes on with z(t1), which is the "
+            "right output."
         ),
     ),
     Formula("002-adjoint-ivp", "section 4, problem (**)", _IVP, "dL/dz(t0)", z0_from_adjoint),

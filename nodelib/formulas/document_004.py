@@ -7,6 +7,14 @@ from nodelib.formulas.document_001 import adjoint_ode_minus
 from nodelib.formulas.document_002 import along_solutions, field_at, integral_form
 from nodelib.formulas.system import System, loss, times_matrix
 from nodelib.formulas.verdicts import Evaluation, Formula
+from nodelib.solvers import solve
+
+
+def euler_step(s: System) -> Evaluation:
+    """The printed step, against one step of the library's Euler method."""
+    printed = s.z0 + (s.t[-1] - s.t[0]) * s.f[0]
+    step = solve(s.field, s.z0, s.t[[0, -1]], method="euler", num_steps=1)
+    return Evaluation(printed, step.z[-1])
 
 
 def linear_trick(s: System) -> Evaluation:
@@ -86,6 +94,13 @@ def theta_gradient(s: System) -> Evaluation:
 
 
 FORMULAS = (
+    Formula(
+        "004-euler-step",
+        "section 1, “Evaluating ODEs”",
+        r"h(t_1) = h(t_0) + (t_1 - t_0)\,G(h(t_0), t_0, \theta)",
+        "one Euler step",
+        euler_step,
+    ),
     Formula(
         "004-linear-trick",
         "section 1, “Training”",

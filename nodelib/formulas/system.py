@@ -73,7 +73,7 @@ def complex_step_gradients(
                 start, span = t[index - 1], t[index] - t[index - 1]
                 unit = solve_ivp(
                     lambda s, y, start=start, span=span: (
-                        span * _numpy_field(start + s * span, y, theta)
+                        span * numpy_field(start + s * span, y, theta)
                     ),
                     (0, 1),
                     z,
@@ -97,7 +97,8 @@ def complex_step_gradients(
     return gradients
 
 
-def _numpy_field(t: complex, z: np.ndarray, theta: np.ndarray) -> np.ndarray:
+def numpy_field(t: complex, z: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    """The field of ``ForcedVanDerPol`` for complex numbers, (2,)."""
     return np.array(
         [
             z[1] + theta[0] * z[0] * np.sin(t),

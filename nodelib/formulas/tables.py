@@ -4,9 +4,13 @@ import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from nodelib import ledger, results
 from nodelib.formulas import FORMULAS
-from nodelib.formulas.verdicts import Formula, Verdict
+from nodelib.formulas.conventions import CONVENTIONS
+from nodelib.formulas.system import System
+from nodelib.formulas.verdicts import Formula, Verdict, relative_error
 
 SYMBOLS = {"holds": "✓", "holds up to sign": "±", "misses a term": "◐", "wrong": "✗"}
 
@@ -56,6 +60,69 @@ def verdict_table(
         )
     columns = ("Formula", "Verdict", "Error", "Sign turned", "Worst recorded", "As printed")
     return Table(f"Document {document}, {name}: relative errors", columns, tuple(rows))
+
+
+ROSETTA = (
+    "Document",
+    "Adjoint",
+    "Added to the loss",
+    "End value",
+    "Gradient in θ, as printed",
+    "Gradient in z(t₀), as printed",
+)
+
+
+def _rosetta_rows() -> tuple[tuple[str, ...], ...]:
+    return tuple((c.where, c.adjoint, c.constraint, c.end, c.theta, c.z0) for c in CONVENTIONS)
+
+
+def rosetta() -> Table:
+    """Letters, signs and limits of all documents beside ours."""
+    return Table("Letters, signs and limits", ROSETTA, _rosetta_rows())
+
+
+def rosetta_markdown() -> str:
+    """The same as a Markdown table, for the page of notation."""
+    rows = (ROSETTA, ("---",) * len(ROSETTA), *_rosetta_rows())
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+
+
+def rosetta_numbers(system: System) -> Table:
+    """What every row of the table gives on a system: its adjoint, and its gradients' errors."""
+
+    def judged(value: Tensor | None, exact: Tensor) -> tuple[str, str]:
+        if value is None:
+            return "–", "–"
+        return _vector(value), f"{relative_error(value, exact):.0e}"
+
+    rows = []
+    for convention in CONVENTIONS:
+        if convention.follow is None:
+            continue
+        followed = convention.follow(system)
+        rows.append(
+            (
+                convention.where,
+                _vector(followed.end),
+                _vector(followed.start),
+                *judged(followed.theta, system.gradients["theta"]),
+                *judged(followed.z0, system.gradients["z0"]),
+            )
+        )
+    columns = (
+        "Document",
+        "Adjoint at t₁",
+        "at t₀",
+        "θ gradient",
+        "Error",
+        "z(t₀) gradient",
+        "Error",
+    )
+    return Table("The same table in numbers, each row as printed", columns, tuple(rows))
+
+
+def _vector(value: Tensor) -> str:
+    return ", ".join(f"{entry:.4f}".replace("-", "−") for entry in value.tolist())
 
 
 def faulty(run: results.Run) -> list[Formula]:
