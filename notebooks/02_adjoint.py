@@ -45,7 +45,7 @@ seed = 0
 #
 # - It runs the result on a small system and compares it with finite differences, to eleven digits.
 # - It takes **every formula about the adjoint that the five documents print**, evaluates it as
-#   printed on the same system, and says by rule whether it holds. Fifteen of 63 do not.
+#   printed on the same system, and says by rule whether it holds. Sixteen of 69 do not.
 #
 # The method is that of Pontryagin and his students {cite}`pontryagin1962mathematical`; Chen et al.
 # brought it to neural networks {cite}`chen2018neural`. The documents tested here are the decks of
