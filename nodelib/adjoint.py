@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from nodelib.checkpointing import last_touched
 from nodelib.dependence import WatchedField
 from nodelib.errors import SolverError
 from nodelib.solvers import AcceptedStep, Solution, SolveStats, solve
@@ -94,11 +95,12 @@ class _Adjoint(torch.autograd.Function):
         f = CountedField(task.f, z[0])
         system = AugmentedField(f, z[0], params)
         times = t.double().tolist()
-        flat = system.join(z[-1], grad_z[-1])
+        last = last_touched(grad_z)
+        flat = system.join(z[last], grad_z[last])
         first_step = task.back.get("first_step")
         accepted = rejected = 0
         steps: list[AcceptedStep] = []
-        for i in range(len(times) - 1, 0, -1):
+        for i in range(last, 0, -1):
             try:
                 solution = solve(
                     system,

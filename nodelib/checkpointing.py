@@ -61,14 +61,16 @@ class _Checkpointed(torch.autograd.Function):
         tableau = tableaus.find(ctx.task.arguments["method"]).without_error
         wants_t = ctx.needs_input_grad[2]
 
-        adjoint = grad_z[-1]
+        last = last_touched(grad_z)
+        adjoint = torch.zeros_like(grad_z[0])
         grad_t = torch.zeros_like(t)
         grad_params: list[Tensor | None] = [None] * count
-        inside = len(t) - 2
-        for (interval, start, dt), state in zip(reversed(ctx.clock), reversed(states), strict=True):
-            if interval != inside:
-                adjoint = adjoint + grad_z[interval + 1]
-                inside = interval
+        steps = [step for step in zip(ctx.clock, states, strict=True) if step[0][0] < last]
+        reached = last + 1
+        for (interval, start, dt), state in reversed(steps):
+            if interval + 1 < reached:
+                reached = interval + 1
+                adjoint = adjoint + grad_z[reached]
             with torch.enable_grad():
                 z = state.detach().requires_grad_()
                 inputs = [z, *params]
@@ -86,11 +88,15 @@ class _Checkpointed(torch.autograd.Function):
                 if grad is not None:
                     total = grad_params[index]
                     grad_params[index] = grad if total is None else total + grad
-        if len(t) > 1:
-            adjoint = adjoint + grad_z[0]
-        ctx.task.backward.append(SolveStats(f.nfe, len(states), 0))
+        ctx.task.backward.append(SolveStats(f.nfe, len(steps), 0))
         filled = (
             torch.zeros_like(param) if grad is None else grad
             for param, grad in zip(params, grad_params, strict=True)
         )
-        return None, adjoint, grad_t if wants_t else None, *filled
+        return None, adjoint + grad_z[0], grad_t if wants_t else None, *filled
+
+
+def last_touched(grad_z: Tensor) -> int:
+    """Index of the last output that the loss looks at, 0 if none: nothing behind it matters."""
+    touched = grad_z.reshape(len(grad_z), -1).ne(0).any(1).nonzero()
+    return int(touched[-1]) if len(touched) else 0
