@@ -1,0 +1,143 @@
+"""What five ways to differentiate a solve keep, evaluate and take, against steps and outputs.
+
+A network field on 16 states of size 8 in float64, solved with the 3/8 rule on a fixed grid.
+
+Metrics of variant ``steps`` (10 to 1,000 steps, one output), for each way:
+
+- ``kept.<way>.<steps>``: bytes kept between the passes, without the parameters
+- ``evaluations.<way>.<steps>``: field evaluations of both passes
+- ``kept_growth.<way>``, ``evaluations_growth.<way>``: "constant", "linear", or "between", from
+  the slope in logarithms over the last decade
+- ``step_graph``: bytes that one step's graph holds, the most that "checkpoint" adds backwards;
+  ``state``: bytes of one batch of states
+- ``kept_ratio``: backprop's bytes over the adjoint's, at the most steps
+- ``evaluations_ratio.<way>``: evaluations over those of "backprop", at the most steps
+
+Variant ``outputs`` (256 steps in all, 1 to 128 outputs after the initial state): ``kept`` and
+``kept_growth``, likewise.
+
+The history of ``steps`` holds the time of both passes: medians in ms of turns in which the ways
+alternate.
+"""
+
+import math
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from nodelib import gradient_problems, results
+from nodelib.differentiation import WAYS, differentiate, kept_by
+
+VARIANTS = ("steps", "outputs")
+SEEDS = (0,)
+NEEDS = ()
+
+STEPS = (10, 30, 100, 300, 1000)
+OUTPUTS = (1, 2, 4, 8, 16, 32, 64, 128)
+TOTAL_STEPS = 256
+METHOD = "rk4_38"
+REPEATS = 7
+
+
+def growth(counts: Sequence[int], amounts: Sequence[float]) -> str:
+    """How an amount grows with a count, by the slope between the last count and a tenth of it."""
+    last = len(counts) - 1
+    first = max(i for i in range(last) if counts[i] <= counts[last] / 10)
+    slope = math.log(amounts[last] / amounts[first]) / math.log(counts[last] / counts[first])
+    if abs(slope) < 0.1:
+        return "constant"
+    return "linear" if abs(slope - 1) < 0.1 else "between"
+
+
+def kept_at_steps(seed: int = 0, steps: Sequence[int] = STEPS) -> dict[str, list[int]]:
+    """Bytes kept by each way at each number of steps."""
+    problem = gradient_problems.network(seed)
+    return {
+        way: [kept_by(way, *problem.parts[:3], method=METHOD, num_steps=n) for n in steps]
+        for way in WAYS
+    }
+
+
+def kept_at_outputs(seed: int = 0, outputs: Sequence[int] = OUTPUTS) -> dict[str, list[int]]:
+    """Bytes kept by each way at each number of outputs, the steps being as many in all."""
+    problem = gradient_problems.network(seed)
+    found: dict[str, list[int]] = {way: [] for way in WAYS}
+    for n in outputs:
+        t = torch.linspace(*problem.t.tolist(), n + 1, dtype=torch.float64)
+        for way in WAYS:
+            settings = {"method": METHOD, "num_steps": TOTAL_STEPS // n}
+            found[way].append(kept_by(way, problem.field, problem.z0, t, **settings))
+    return found
+
+
+def evaluations(seed: int, steps: Sequence[int] = STEPS) -> dict[str, list[int]]:
+    """Field evaluations of both passes of each way, at each number of steps."""
+    problem = gradient_problems.network(seed)
+    found: dict[str, list[int]] = {}
+    for way in WAYS:
+        runs = [differentiate(way, *problem.parts, method=METHOD, num_steps=n) for n in steps]
+        found[way] = [run.nfe_forward + run.nfe_backward for run in runs]
+    return found
+
+
+def milliseconds(
+    seed: int, steps: Sequence[int] = STEPS, repeats: int = REPEATS
+) -> dict[str, list[float]]:
+    """Median time of both passes of each way, at each number of steps, taken in turns."""
+    problem = gradient_problems.network(seed)
+    found: dict[str, list[float]] = {way: [] for way in WAYS}
+    for n in steps:
+        taken: dict[str, list[float]] = {way: [] for way in WAYS}
+        for _ in range(repeats):
+            for way in WAYS:
+                began = time.perf_counter()
+                differentiate(way, *problem.parts, method=METHOD, num_steps=n)
+                taken[way].append(1e3 * (time.perf_counter() - began))
+        for way in WAYS:
+            found[way].append(statistics.median(taken[way]))
+    return found
+
+
+def run(variant: str, seed: int) -> results.Outcome:
+    """Count, and for ``steps`` also time."""
+    metrics = _metrics(variant, seed)
+    history = None
+    if variant == "steps":
+        history = {"steps": list(STEPS), "milliseconds": milliseconds(seed)}
+    return results.Outcome(metrics=metrics, history=history)
+
+
+def rederive(recorded: results.Run) -> dict[str, object]:
+    """All metrics; the times in the history are not compared."""
+    return _metrics(recorded.variant, recorded.seed)
+
+
+def _metrics(variant: str, seed: int) -> dict[str, object]:
+    if variant == "outputs":
+        return _named("kept", OUTPUTS, kept_at_outputs(seed))
+    problem = gradient_problems.network(seed)
+    kept, evaluated = kept_at_steps(seed), evaluations(seed)
+    one_step = kept_by("backprop", *problem.parts[:3], method=METHOD, num_steps=1)
+    return {
+        **_named("kept", STEPS, kept),
+        **_named("evaluations", STEPS, evaluated),
+        "step_graph": one_step,
+        "state": problem.z0.nbytes,
+        "kept_ratio": kept["backprop"][-1] / kept["adjoint"][-1],
+        **{
+            f"evaluations_ratio.{way}": evaluated[way][-1] / evaluated["backprop"][-1]
+            for way in WAYS
+        },
+    }
+
+
+def _named(
+    name: str, counts: Sequence[int], found: Mapping[str, Sequence[int]]
+) -> dict[str, object]:
+    metrics: dict[str, object] = {}
+    for way, amounts in found.items():
+        metrics |= {f"{name}.{way}.{n}": x for n, x in zip(counts, amounts, strict=True)}
+        metrics[f"{name}_growth.{way}"] = growth(counts, amounts)
+    return metrics
