@@ -15,14 +15,6 @@ def test_the_share_of_a_class_that_its_name_covers_is_counted():
     assert measured["most"]["V"] == "premature ventricular contraction"
 
 
-def test_rows_have_a_class_behind_the_samples_and_reach_from_0_to_1():
-    db = Records([make_record("100", "NNVN"), make_record("101", "NNN")])
-    measured = deck_data.rows(db)
-    assert (measured["rows"], measured["columns"]) == (5, 188)
-    assert measured["lowest_min"] == measured["highest_min"] == 0.0
-    assert measured["lowest_max"] == measured["highest_max"] == 1.0
-
-
 def test_a_last_chunk_that_is_short_is_seen_and_so_is_the_overlap():
     db = Records([make_record("100", "N" * 600), make_record("101", "N" * 100)])
     measured = deck_data.chunks(db)

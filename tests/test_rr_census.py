@@ -20,3 +20,7 @@ def test_people_and_intervals_are_counted(offline):
     assert metrics["intervals"] == sum(len(data.chf2db().rr(r)) for r in data.chf2db().records)
     assert metrics["hours_min"] <= metrics["hours_max"]
     assert metrics["rr_mean_s"] == pytest.approx(0.66, abs=0.02)
+    density, width = np.array(metrics["density"]), np.diff(rr_census.EDGES)
+    assert (density * width).sum() == pytest.approx(1.0)
+    middle = (rr_census.EDGES[1:] + rr_census.EDGES[:-1]) / 2
+    assert (density * width * middle).sum() == pytest.approx(metrics["rr_mean_s"], abs=0.005)

@@ -1,28 +1,25 @@
-"""What two decks say about MIT-BIH beside their counts: class names, rows, chunks.
+"""What two decks say about MIT-BIH beside their counts: names of classes, and chunks.
 
-Variant ``names`` looks at the names that the deck on ODE-Nets gives to the five classes; ``rows``
-at the rows of the 187-sample set; ``chunks`` at the segments of the deck on GRU-ODE-Bayes.
+Variant ``names`` looks at the names that the deck on ODE-Nets gives to the five classes; ``chunks``
+at the segments of the deck on GRU-ODE-Bayes.
 
 Metrics of ``names``:
 
 - ``meant.N`` .. ``meant.Q``: share of the beats of the class that are what the name says
 - ``most.N`` .. ``most.Q``: meaning of the symbol that most beats of the class have
 
-Metrics of ``rows``: ``columns`` (numbers and class), ``rows``, ``lowest_min``, ``highest_min``,
-``lowest_max``, ``highest_max`` (over the rows), ``start_at_one`` (share of rows that start at 1)
-
 Metrics of ``chunks`` (of 512 events, overlap 128): ``chunks``, ``full_share`` (share that has 512
-events), ``shortest``, ``overlap_min`` (events that a chunk
-shares with the next, mean of a record, least of all records)
+events), ``shortest``, ``overlap_min`` (events that a chunk shares with the next, mean of a record,
+least of all records)
 """
 
 from collections import Counter
 
 from nodelib import data
-from nodelib.data import aami, heartbeats, rhythms
+from nodelib.data import aami, rhythms
 from nodelib.results import Outcome
 
-VARIANTS = ("names", "rows", "chunks")
+VARIANTS = ("names", "chunks")
 SEEDS = (0,)
 NEEDS = ("mitdb",)
 
@@ -32,9 +29,9 @@ premature ventricular contraction, fusion of ventricular and normal beats, uncla
 
 
 def run(variant: str, seed: int) -> Outcome:
-    """Measure one of the three; nothing here is random, so ``seed`` changes nothing."""
+    """Measure one of the two; nothing here is random, so ``seed`` changes nothing."""
     db = data.mitdb()
-    metrics = {"names": names, "rows": rows, "chunks": chunks}[variant](db)
+    metrics = {"names": names, "chunks": chunks}[variant](db)
     return Outcome(metrics=metrics, data=[db.provenance])
 
 
@@ -49,21 +46,6 @@ def names(db) -> dict:
         meant[label] = sum(symbols[s] for s in NAMED[label]) / sum(members.values())
         most[label] = aami.BEATS[max(members, key=members.get)][1]
     return {"meant": meant, "most": most}
-
-
-def rows(db) -> dict:
-    """Size and range of the rows of the 187-sample set, with the class as last column."""
-    x = heartbeats.build(db).x
-    low, high = x.min(axis=1), x.max(axis=1)
-    return {
-        "columns": x.shape[1] + 1,
-        "rows": x.shape[0],
-        "lowest_min": float(low.min()),
-        "highest_min": float(low.max()),
-        "lowest_max": float(high.min()),
-        "highest_max": float(high.max()),
-        "start_at_one": float((x[:, 0] == 1).mean()),
-    }
 
 
 def chunks(db) -> dict:

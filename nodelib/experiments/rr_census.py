@@ -9,6 +9,8 @@ Metrics:
 - ``hours_min``, ``hours_max``: the shortest and longest series
 - ``rr_mean_s``: mean over people of each one's mean R-R interval; ``rr_mean_s_sd`` between people
 - ``rr_sd_s``: mean over people of each one's standard deviation; ``rr_sd_s_sd`` between people
+- ``density``: histogram of the R-R interval between ``EDGES`` (1/s), mean over people, so that each
+  has equal weight
 """
 
 import numpy as np
@@ -22,11 +24,15 @@ NEEDS = ("nsr2db", "chf2db")
 
 SHORTEST, LONGEST = 0.3, 2.0
 
+EDGES = np.arange(38.5, 256.5, 3) / 128
+"""Edges of the histogram in s: the intervals are multiples of 1/128 s, three of them to a bin."""
+
 
 def run(variant: str, seed: int) -> Outcome:
     """Count one database; nothing here is random, so ``seed`` changes nothing."""
     db = getattr(data, variant)()
-    people = [describe(db.rr(name)) for name in db.records]
+    series = [db.rr(name) for name in db.records]
+    people = [describe(rr) for rr in series]
     table = {key: np.array([person[key] for person in people]) for key in people[0]}
     intervals = table["intervals"].sum()
     metrics = {
@@ -39,6 +45,8 @@ def run(variant: str, seed: int) -> Outcome:
     for key in ("rr_mean_s", "rr_sd_s"):
         metrics[key] = float(table[key].mean())
         metrics[f"{key}_sd"] = float(table[key].std(ddof=1))
+    histograms = [np.histogram(plausible(rr), EDGES, density=True)[0] for rr in series]
+    metrics["density"] = np.mean(histograms, axis=0).tolist()
     return Outcome(metrics=metrics, history=people, data=[db.provenance])
 
 
