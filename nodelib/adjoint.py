@@ -24,9 +24,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from nodelib.checkpointing import last_touched
+from nodelib.checkpointing import last_touched, refuse_second_derivatives
 from nodelib.dependence import WatchedField
 from nodelib.errors import SolverError
 from nodelib.solvers import AcceptedStep, Solution, SolveStats, solve
@@ -86,8 +85,8 @@ class _Adjoint(torch.autograd.Function):
         return solution.z
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, grad_z: Tensor) -> tuple[Tensor | None, ...]:
+        refuse_second_derivatives()
         t, z, *params = ctx.saved_tensors
         if not torch.isfinite(grad_z).all():
             raise SolverError("The gradient handed to the backward solve holds NaN or Inf.")
@@ -129,7 +128,7 @@ class _Adjoint(torch.autograd.Function):
             weights[0] -= adjoint
             grad_t = torch.stack(
                 [
-                    (w * f(time_like(time, state), state)).sum()
+                    (w * f(time_like(time, state), state)).sum() if w.any() else w.sum()
                     for time, w, state in zip(times, weights, z, strict=True)
                 ]
             ).to(t.dtype)

@@ -15,10 +15,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from nodelib import tableaus
 from nodelib.dependence import WatchedField
+from nodelib.errors import SolverError
 from nodelib.solvers import Solution, SolveStats, solve, stretched
 from nodelib.steps import CountedField, Field, runge_kutta_step
 
@@ -52,8 +52,8 @@ class _Checkpointed(torch.autograd.Function):
         return solution.z
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, grad_z: Tensor) -> tuple[Tensor | None, ...]:
+        refuse_second_derivatives()
         t, *saved = ctx.saved_tensors
         count = len(saved) - len(ctx.clock)
         params, states = saved[:count], saved[count:]
@@ -100,3 +100,15 @@ def last_touched(grad_z: Tensor) -> int:
     """Index of the last output that the loss looks at, 0 if none: nothing behind it matters."""
     touched = grad_z.reshape(len(grad_z), -1).ne(0).any(1).nonzero()
     return int(touched[-1]) if len(touched) else 0
+
+
+def refuse_second_derivatives() -> None:
+    """SolverError where a backward pass is asked to be differentiable itself.
+
+    Torch would return gradients that silently depend on nothing.
+    """
+    if torch.is_grad_enabled():
+        raise SolverError(
+            "Second derivatives (create_graph=True) of a solve are to be had with "
+            'grad="backprop" only.'
+        )

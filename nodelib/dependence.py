@@ -54,7 +54,9 @@ class WatchedField:
         if self.searched:
             return self.f(t, z)
         self.searched = True
-        with torch.enable_grad():
+        # This graph is thrown away: whoever counts or moves saved tensors shall not meet it.
+        hooks = torch.autograd.graph.saved_tensors_hooks(_unchanged, _unchanged)
+        with torch.enable_grad(), hooks:
             value = self.f(t.detach(), z.detach())
         if not (isinstance(value, Tensor) and value.requires_grad):
             return value
@@ -79,6 +81,10 @@ def _refuse_nested(params: tuple[Tensor, ...]) -> None:
                 f"the field's parameters, whose gradient would be counted twice: list only "
                 f'what the field uses itself, or use grad="backprop".'
             )
+
+
+def _unchanged(tensor: Tensor) -> Tensor:
+    return tensor
 
 
 def _edge(tensor: Tensor) -> tuple[object, int]:

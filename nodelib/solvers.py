@@ -196,7 +196,7 @@ def _fixed_grid(walk: _Walk, tableau: Tableau, z: Tensor, counts: list[int]) -> 
         for index in range(count):
             t = start + index * dt
             z_next, stages = runge_kutta_step(walk.field, tableau, *walk.clock(interval, t, dt), z)
-            if not torch.isfinite(z_next).all():
+            if not torch.isfinite(z_next.detach()).all():
                 _refuse_non_finite(t, dt, z, stages)
             walk.accept(interval, t, dt, z)
             z = z_next
@@ -220,7 +220,7 @@ def _adaptive(
         return states, first_step
     t, span = walk.times[0], walk.times[1] - walk.times[0]
     k0 = walk.field(time_like(walk.clock(0, t, 0.0)[0], z), z)
-    if not torch.isfinite(k0).all():
+    if not torch.isfinite(k0.detach()).all():
         _refuse_non_finite(t, 0.0, z, [k0])
     if first_step is None:
         order = tableau.embedded_order
@@ -277,7 +277,7 @@ def check_state(z0: Tensor) -> None:
     if not isinstance(z0, Tensor) or z0.dtype not in (torch.float32, torch.float64):
         kind = z0.dtype if isinstance(z0, Tensor) else type(z0).__name__
         raise SolverError(f"The state z0 must be a float32 or float64 tensor, not {kind}.")
-    if not torch.isfinite(z0).all():
+    if not torch.isfinite(z0.detach()).all():
         raise SolverError("The state z0 holds NaN or Inf.")
 
 
