@@ -2,22 +2,20 @@
 
 A network field on 16 states of size 8 in float64, solved with the 3/8 rule on a fixed grid.
 
-Metrics of variant ``steps`` (10 to 1,000 steps, one output), for each way:
+Metrics, for each way:
 
-- ``kept.<way>.<steps>``: bytes kept between the passes, without the parameters
+- ``kept.<way>.<steps>``: bytes kept between the passes, without the parameters, one output
 - ``evaluations.<way>.<steps>``: field evaluations of both passes
-- ``kept_growth.<way>``, ``evaluations_growth.<way>``: "constant", "linear", or "between", from
-  the slope in logarithms over the last decade
+- ``kept_at_outputs.<way>.<n>``: bytes kept with n outputs after the initial state, 256 steps in all
+- ``kept_growth.<way>`` and the like: "constant", "linear", or "between", from the slope in
+  logarithms over the last decade
+- ``evaluations_ratio.<way>``: evaluations over those of "backprop", at the most steps
+- ``kept_ratio``: backprop's bytes over the adjoint's, at the most steps
 - ``step_graph``: bytes that one step's graph holds, the most that "checkpoint" adds backwards;
   ``state``: bytes of one batch of states
-- ``kept_ratio``: backprop's bytes over the adjoint's, at the most steps
-- ``evaluations_ratio.<way>``: evaluations over those of "backprop", at the most steps
 
-Variant ``outputs`` (256 steps in all, 1 to 128 outputs after the initial state): ``kept`` and
-``kept_growth``, likewise.
-
-The history of ``steps`` holds the time of both passes: medians in ms of turns in which the ways
-alternate.
+The history holds the time of both passes against the steps: medians in ms of turns in which the
+ways alternate.
 """
 
 import math
@@ -30,7 +28,7 @@ import torch
 from nodelib import gradient_problems, results
 from nodelib.differentiation import WAYS, differentiate, kept_by
 
-VARIANTS = ("steps", "outputs")
+VARIANTS = ("network",)
 SEEDS = (0,)
 NEEDS = ()
 
@@ -101,35 +99,29 @@ def milliseconds(
 
 
 def run(variant: str, seed: int) -> results.Outcome:
-    """Count, and for ``steps`` also time."""
-    metrics = _metrics(variant, seed)
-    history = None
-    if variant == "steps":
-        history = {"steps": list(STEPS), "milliseconds": milliseconds(seed)}
-    return results.Outcome(metrics=metrics, history=history)
+    """Count and time."""
+    history = {"steps": list(STEPS), "milliseconds": milliseconds(seed)}
+    return results.Outcome(metrics=_metrics(seed), history=history)
 
 
 def rederive(recorded: results.Run) -> dict[str, object]:
     """All metrics; the times in the history are not compared."""
-    return _metrics(recorded.variant, recorded.seed)
+    return _metrics(recorded.seed)
 
 
-def _metrics(variant: str, seed: int) -> dict[str, object]:
-    if variant == "outputs":
-        return _named("kept", OUTPUTS, kept_at_outputs(seed))
+def _metrics(seed: int) -> dict[str, object]:
     problem = gradient_problems.network(seed)
     kept, evaluated = kept_at_steps(seed), evaluations(seed)
     one_step = kept_by("backprop", *problem.parts[:3], method=METHOD, num_steps=1)
+    ratios = {way: evaluated[way][-1] / evaluated["backprop"][-1] for way in WAYS}
     return {
         **_named("kept", STEPS, kept),
         **_named("evaluations", STEPS, evaluated),
+        **_named("kept_at_outputs", OUTPUTS, kept_at_outputs(seed)),
+        **{f"evaluations_ratio.{way}": ratio for way, ratio in ratios.items()},
+        "kept_ratio": kept["backprop"][-1] / kept["adjoint"][-1],
         "step_graph": one_step,
         "state": problem.z0.nbytes,
-        "kept_ratio": kept["backprop"][-1] / kept["adjoint"][-1],
-        **{
-            f"evaluations_ratio.{way}": evaluated[way][-1] / evaluated["backprop"][-1]
-            for way in WAYS
-        },
     }
 
 
