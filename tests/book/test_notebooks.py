@@ -33,13 +33,6 @@ def test_a_chapter_executes_through_papermill(chapter):
 
 @pytest.mark.notebook
 @by_chapter
-def test_a_quick_chapter_takes_less_than_a_minute(chapter):
-    site = execute([chapter])
-    assert reuse.load(site.executed, chapter.name).seconds < 120
-
-
-@pytest.mark.notebook
-@by_chapter
 def test_a_chapter_runs_without_data_and_without_network(chapter, tmp_path, monkeypatch):
     monkeypatch.delenv("NODELIB_DATA", raising=False)
     monkeypatch.setenv("NODELIB_OFFLINE", "1")
