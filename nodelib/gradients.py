@@ -18,6 +18,7 @@ these gradients).
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -29,8 +30,10 @@ from nodelib.checkpointing import solve_checkpointed
 from nodelib.dependence import WatchedField, parameters_of
 from nodelib.errors import SolverError
 from nodelib.solvers import (
+    MAX_STEPS,
     Solution,
     SolveStats,
+    check_positive,
     check_state,
     checked_times,
     solve,
@@ -41,8 +44,8 @@ from nodelib.steps import Field
 
 MODES = ("backprop", "checkpoint", "adjoint")
 FORWARD = ("step_size", "num_steps", "first_step", "max_steps")
-BACKWARD = ("method", "rtol", "atol", "step_size", "num_steps")
-OPTIONS = (*FORWARD, *(f"adjoint_{name}" for name in BACKWARD), "record_backward")
+RETURN = ("method", "rtol", "atol", "step_size", "num_steps")
+BACKWARD = (*(f"adjoint_{name}" for name in RETURN), "record_backward")
 
 #: Steps per interval below which Euler's method earns a warning from the continuous adjoint.
 FEW_STEPS = 100
@@ -120,9 +123,11 @@ def _integrate(f, z0, t, method, rtol, atol, grad, params, options) -> Solution:
     if grad not in MODES:
         raise SolverError(f"Unknown grad {grad!r}. Known: {', '.join(MODES)}.")
     options = dict(options or {})
-    unknown = sorted(set(options) - set(OPTIONS))
+    known = FORWARD + (BACKWARD if grad == "adjoint" else ())
+    unknown = sorted(set(options) - set(known))
     if unknown:
-        raise SolverError(f"Unknown options {unknown}. Known: {', '.join(OPTIONS)}.")
+        hint = ' (adjoint_... only with grad="adjoint")' if set(unknown) <= set(BACKWARD) else ""
+        raise SolverError(f"Unknown options {unknown}{hint}. Known: {', '.join(known)}.")
     arguments = {"method": method, "rtol": rtol, "atol": atol}
     arguments |= {name: options[name] for name in FORWARD if name in options}
     if grad == "backprop":
@@ -138,8 +143,7 @@ def _integrate(f, z0, t, method, rtol, atol, grad, params, options) -> Solution:
             return solve(WatchedField(f, listed), z0, t, **arguments)
     if grad == "checkpoint":
         return solve_checkpointed(f, z0, t, listed, arguments)
-    back = _backward_arguments(arguments, options)
-    _warn_of_few_steps(back, times)
+    back = _backward_arguments(arguments, options, times)
     record = bool(options.get("record_backward", False))
     return solve_with_adjoint(f, z0, t, listed, arguments, back, record)
 
@@ -153,27 +157,29 @@ def _backpropagated(solution: Solution) -> Solution:
     return solution
 
 
-def _backward_arguments(arguments: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of the backward solves: the forward ones unless said otherwise."""
+def _backward_arguments(
+    arguments: dict[str, Any], options: dict[str, Any], times: list[float]
+) -> dict[str, Any]:
+    """The arguments of the backward solves: the forward ones unless said otherwise; checked now."""
     back = {name: value for name, value in arguments.items() if name != "first_step"}
-    own = {name: options[f"adjoint_{name}"] for name in BACKWARD if f"adjoint_{name}" in options}
+    own = {name: options[f"adjoint_{name}"] for name in RETURN if f"adjoint_{name}" in options}
     if "step_size" in own or "num_steps" in own:
         back.pop("step_size", None)
         back.pop("num_steps", None)
-    tableaus.find(own.get("method", back["method"]))
-    return back | own
-
-
-def _warn_of_few_steps(back: dict[str, Any], times: list[float]) -> None:
-    if back["method"] != "euler" or len(times) == 1:
-        return
-    grid = (back.get("step_size"), back.get("num_steps"), back.get("max_steps", 10_000))
-    fewest = min(steps_per_interval(times, *grid))
-    if fewest < FEW_STEPS:
-        warnings.warn(
-            f"The continuous adjoint with Euler's method and {fewest} steps in an interval is not "
-            f"the gradient of that solve: the two differ in proportion to the step. Take more "
-            f'steps or a method of higher order, or use grad="checkpoint", which is exact.',
-            UserWarning,
-            stacklevel=4,
-        )
+    back |= own
+    check_positive(adjoint_rtol=back["rtol"], adjoint_atol=back["atol"])
+    adaptive = tableaus.find(back["method"]).embedded is not None
+    fixed = "step_size" in back or "num_steps" in back
+    if len(times) > 1 and (fixed or not adaptive):
+        grid = (back.get("step_size"), back.get("num_steps"), back.get("max_steps", MAX_STEPS))
+        fewest = min(min(steps_per_interval(ends, *grid)) for ends in pairwise(times))
+        if back["method"] == "euler" and fewest < FEW_STEPS:
+            warnings.warn(
+                f"The continuous adjoint with Euler's method and {fewest} steps in an interval is "
+                f"not the gradient of that solve: the two differ in proportion to the step. Take "
+                f"more steps, a method of higher order, or the exact gradient of "
+                f'grad="checkpoint".',
+                UserWarning,
+                stacklevel=4,
+            )
+    return back

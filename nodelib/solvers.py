@@ -29,6 +29,9 @@ from nodelib.steps import (
 )
 from nodelib.tableaus import Tableau
 
+#: Budget of steps of one solve, unless asked otherwise.
+MAX_STEPS = 10_000
+
 
 @dataclass(frozen=True)
 class SolveStats:
@@ -85,7 +88,7 @@ def solve(
     step_size: float | None = None,
     num_steps: int | None = None,
     first_step: float | None = None,
-    max_steps: int = 10_000,
+    max_steps: int = MAX_STEPS,
     record_steps: bool = False,
     norm: Norm = rms,
 ) -> Solution:
@@ -127,7 +130,7 @@ def solve(
         counts = steps_per_interval(times, step_size, num_steps, max_steps)
         states = _fixed_grid(walk, tableau.without_error, z0, counts)
     else:
-        _check_positive(rtol=rtol, atol=atol, first_step=first_step)
+        check_positive(rtol=rtol, atol=atol, first_step=first_step)
         tolerance = _Tolerance(rtol, atol, norm)
         states, next_step = _adaptive(walk, tableau, z0, tolerance, first_step)
     stats = SolveStats(walk.field.nfe, walk.accepted, walk.rejected)
@@ -281,7 +284,8 @@ def check_state(z0: Tensor) -> None:
         raise SolverError("The state z0 holds NaN or Inf.")
 
 
-def _check_positive(**values: float | None) -> None:
+def check_positive(**values: float | None) -> None:
+    """SolverError with its name for a value that is given but no positive number."""
     for name, value in values.items():
         if value is not None and not 0 < value < math.inf:
             raise SolverError(f"{name} must be a positive number, not {value}.")
@@ -293,7 +297,7 @@ def steps_per_interval(
     """How many equal steps a fixed grid takes in every interval between requested times."""
     if step_size is not None and num_steps is not None:
         raise SolverError("Give step_size or num_steps, not both.")
-    _check_positive(step_size=step_size, num_steps=num_steps)
+    check_positive(step_size=step_size, num_steps=num_steps)
     if num_steps is not None and num_steps != int(num_steps):
         raise SolverError(f"num_steps must be a whole number, not {num_steps}.")
     if step_size is None:
