@@ -71,8 +71,9 @@ def test_verdict_table_shows_live_and_worst_recorded_errors(recorded):
     row = next(row for row in table.rows if row[0] == "t1-gradient")
     worst = max(run.metric("001-t1-gradient.relative_error") for run in recorded)
     assert row[1] == "✗ wrong"
-    assert row[4] == f"{worst:.0e}"
+    assert row[3] == f"{worst:.0e}".replace("-", "−")
     page = table._repr_html_()
-    assert page.count("<tr>") == len(own) + 1
+    assert page.count("<tr>") == 2 * len(own) + 1
     assert r"\(\frac{da}{dt}" in page
+    assert "The factor is the field, not its time derivative." in page
     assert "$" not in page

@@ -109,10 +109,10 @@ def _section_2_of_004(s: System) -> Followed:
 CONVENTIONS = (
     Convention(
         "ours",
-        r"$\lambda = +\nabla L$",
+        r"$\lambda = +\partial L/\partial z$",
         r"$+\int\lambda^{\mathsf T}(f - \dot z)$",
         r"$\nabla L$",
-        r"$\int_{t_0}^{t_1}\lambda^{\mathsf T} f_\theta$",
+        r"$\int_{t_0}^{t_1} f_\theta^{\mathsf T}\lambda$",
         r"$\lambda(t_0)$",
         _ours,
     ),

@@ -124,14 +124,14 @@ _ODE = r"\dot{\vec\lambda}^T = -\vec\lambda^T \frac{\partial f}{\partial\vec z}"
 FORMULAS = (
     Formula(
         "000-adjoint-ode-slide",
-        "section 2, slide “Equação do Estado Adjunto”",
+        "section 2, slide “O Desafio: Como Treinar um Integrador?”, “Equação do Estado Adjunto”",
         _ODE,
         "time derivative of dL/dz(t)",
         adjoint_ode,
     ),
     Formula(
         "000-theta-gradient-slide",
-        "section 2, slide “Gradiente Final”",
+        "section 2, slide “O Desafio: Como Treinar um Integrador?”, “Gradiente Final”",
         r"\frac{dL}{d\theta} = \int_{t_1}^{t_0} \vec\lambda^T \frac{\partial f}{\partial\theta} dt",
         "dL/dθ",
         theta_gradient_slide,
@@ -140,8 +140,8 @@ FORMULAS = (
             r"\frac{\partial f}{\partial\theta} dt"
         ),
         note=(
-            "The slide does not define λ; with the sign turned, λ = −∂L/∂z, it would hold. The "
-            "document's own proof has the plus sign, and ends with the right limits."
+            "The slide does not define λ; with λ = −∂L/∂z it would hold. It is read with the end "
+            "value of the document's own proof, λ(τ) = ∂L/∂z(τ), which ends with the right limits."
         ),
     ),
     Formula(
@@ -203,10 +203,10 @@ FORMULAS = (
     Formula(
         "000-variation-z-collected",
         "“Substituindo”",
-        r"\frac{\delta\mathcal L}{\delta\vec z}\delta\vec z = \left(\frac{\partial L}{\partial\vec "
-        r"z(\tau)} - \vec\lambda^T(\tau)\right)\delta\vec z(\tau) + \vec\lambda^T(0)\delta\vec z(0)"
-        r" + \int_0^\tau\left[\vec\lambda^T\frac{\partial f}{\partial\vec z} + \dot{\vec\lambda}^T"
-        r"\right]\delta\vec z\,dt",
+        r"\begin{aligned}\frac{\delta\mathcal L}{\delta\vec z}\delta\vec z ={}& \left("
+        r"\frac{\partial L}{\partial\vec z(\tau)} - \vec\lambda^T(\tau)\right)\delta\vec z(\tau) + "
+        r"\vec\lambda^T(0)\delta\vec z(0) \\ &+ \int_0^\tau\left[\vec\lambda^T\frac{\partial f}"
+        r"{\partial\vec z} + \dot{\vec\lambda}^T\right]\delta\vec z\,dt\end{aligned}",
         "variation in z",
         variation_z_collected,
         note="Evaluated with a variation of the initial state, which the text then sets to zero.",

@@ -291,7 +291,7 @@ FORMULAS = (
         "002-block-times",
         "section 4, change of notation",
         r"t_1 = T - 1,\ t_2 = T,\quad \mathcal L(z(t_1)) = \mathcal L(h(T))",
-        "the loss",
+        "the loss of z(t1), with t1 as listed",
         block_times,
         correction=r"t_0 = T - 1,\ t_1 = T,\quad \mathcal L(z(t_1)) = \mathcal L(h(T))",
         note=(
@@ -354,23 +354,24 @@ FORMULAS = (
     Formula(
         "002-euler-a-step",
         "section 4, step i of a",
-        r"a(1 - \tfrac in) = a(1 - \tfrac{i-1}n) + \tfrac1n a(1 - \tfrac{i-1}n)^T "
-        r"\frac{\partial f(z(1 - \frac{i-1}n), 1 - \frac{i-1}n, \theta)}{\partial z}",
+        r"\begin{aligned}a(1 - \tfrac in) ={}& a(1 - \tfrac{i-1}n) \\ &+ \tfrac1n "
+        r"a(1 - \tfrac{i-1}n)^T \frac{\partial f(z(1 - \frac{i-1}n), 1 - \frac{i-1}n, \theta)}"
+        r"{\partial z}\end{aligned}",
         "dL/dz(0), as n grows",
         euler_a_step,
     ),
     Formula(
         "002-euler-theta-step",
         "section 4, step i of dL/dθ",
-        r"\frac{dL}{d\theta}(1 - \tfrac in) = \frac{dL}{d\theta}(1 - \tfrac{i-1}n) + \tfrac1n "
-        r"a(1 - \tfrac{i-1}n)^T \frac{\partial f(z(\frac{i-1}n), \frac{i-1}n, \theta)}"
-        r"{\partial\theta}",
+        r"\begin{aligned}\frac{dL}{d\theta}(1 - \tfrac in) ={}& \frac{dL}{d\theta}(1 - "
+        r"\tfrac{i-1}n) \\ &+ \tfrac1n a(1 - \tfrac{i-1}n)^T \frac{\partial f(z(\frac{i-1}n), "
+        r"\frac{i-1}n, \theta)}{\partial\theta}\end{aligned}",
         "dL/dθ(0), as n grows",
         euler_theta_step,
         correction=(
-            r"\frac{dL}{d\theta}(1 - \tfrac in) = \frac{dL}{d\theta}(1 - \tfrac{i-1}n) + \tfrac1n "
-            r"a(1 - \tfrac{i-1}n)^T \frac{\partial f(z(1 - \frac{i-1}n), 1 - \frac{i-1}n, \theta)}"
-            r"{\partial\theta}"
+            r"\begin{aligned}\frac{dL}{d\theta}(1 - \tfrac in) ={}& \frac{dL}{d\theta}(1 - "
+            r"\tfrac{i-1}n) \\ &+ \tfrac1n a(1 - \tfrac{i-1}n)^T \frac{\partial f(z(1 - "
+            r"\frac{i-1}n), 1 - \frac{i-1}n, \theta)}{\partial\theta}\end{aligned}"
         ),
         note="Indices only: the sentence below it names the right point.",
     ),
@@ -401,9 +402,9 @@ FORMULAS = (
     Formula(
         "002-lagrangian-derivative",
         "section 6.1, derivative of the Lagrangian",
-        r"\frac{dL}{d\theta} = \frac{dL}{dh}(t_1) \int_{t_0}^{t_1} \left(f_\theta + f_h h_\theta"
-        r"\right) dt + \int_{t_0}^{t_1} \lambda^T \left(h'_\theta - f_h h_\theta - f_\theta"
-        r"\right) dt",
+        r"\begin{aligned}\frac{dL}{d\theta} ={}& \frac{dL}{dh}(t_1) \int_{t_0}^{t_1} \left("
+        r"f_\theta + f_h h_\theta\right) dt \\ &+ \int_{t_0}^{t_1} \lambda^T \left(h'_\theta - "
+        r"f_h h_\theta - f_\theta\right) dt\end{aligned}",
         "dL/dθ",
         lagrangian_derivative,
         note="dL/dh stands for the derivative of the loss, not of the Lagrangian.",
@@ -419,15 +420,15 @@ FORMULAS = (
     Formula(
         "002-lagrangian-derivative-collected",
         "section 6.1, derivative rewritten",
-        r"\frac{dL}{d\theta} = \int \frac{dL}{dh}(t_1) f_\theta\,dt + \int \left(\frac{dL}{dh}(t_1)"
-        r" f_h - \lambda'^T - \lambda^T f_h\right) h_\theta\,dt - \int \lambda^T f_\theta\,dt - "
-        r"\lambda^T(t_1) h_\theta(t_1)",
+        r"\begin{aligned}\frac{dL}{d\theta} ={}& \int \frac{dL}{dh}(t_1) f_\theta\,dt + \int \left("
+        r"\frac{dL}{dh}(t_1) f_h - \lambda'^T - \lambda^T f_h\right) h_\theta\,dt \\ &- "
+        r"\int \lambda^T f_\theta\,dt - \lambda^T(t_1) h_\theta(t_1)\end{aligned}",
         "dL/dθ",
         lagrangian_derivative_collected,
         correction=(
-            r"\frac{dL}{d\theta} = \int \frac{dL}{dh}(t_1) f_\theta\,dt + \int \left("
-            r"\frac{dL}{dh}(t_1) f_h - \lambda'^T - \lambda^T f_h\right) h_\theta\,dt - "
-            r"\int \lambda^T f_\theta\,dt + \lambda^T(t_1) h_\theta(t_1)"
+            r"\begin{aligned}\frac{dL}{d\theta} ={}& \int \frac{dL}{dh}(t_1) f_\theta\,dt + \int "
+            r"\left(\frac{dL}{dh}(t_1) f_h - \lambda'^T - \lambda^T f_h\right) h_\theta\,dt \\ &- "
+            r"\int \lambda^T f_\theta\,dt + \lambda^T(t_1) h_\theta(t_1)\end{aligned}"
         ),
         note=(
             "The sign of the last term. The document then sets λ(t1) = 0, so its result is not "
@@ -455,12 +456,13 @@ FORMULAS = (
     Formula(
         "002-theta-gradient-61",
         "section 6.1, last formula",
-        _THETA,
+        r"\frac{dL}{d\theta}(t_1) = \frac{d\mathcal L}{d\theta}(t_1) = "
+        r"-\int_{t_1}^{t_0} a(t)^T \frac{\partial f}{\partial\theta}\,dt",
         "dL/dθ",
         theta_gradient,
         note=(
-            "The left sides carry an argument (t1); read as the function of (***), it would be "
-            "(t0)."
+            "Read as the gradient of the loss at h(t1), as dL/dh(t1) is elsewhere in the section. "
+            "As a value of the function of (***) it would have to be (t0)."
         ),
     ),
 )

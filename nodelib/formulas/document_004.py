@@ -150,19 +150,21 @@ FORMULAS = (
     Formula(
         "004-parts-derivative",
         "section 2, its derivative in θ",
-        r"\frac{d}{d\theta}\int_{t_0}^{t_1} \lambda F\,dt = \lambda(t_1)\frac{dz(t_1)}{d\theta} - "
-        r"\int_{t_0}^{t_1}\left[\dot\lambda\frac{dz}{d\theta} + \lambda\left(\frac{\partial f}"
-        r"{\partial z}\frac{dz}{d\theta} + \frac{\partial f}{\partial\theta}\right)\right] dt",
+        r"\begin{aligned}\frac{d}{d\theta}&\int_{t_0}^{t_1} \lambda F\,dt = "
+        r"\lambda(t_1)\frac{dz(t_1)}{d\theta} \\ &- \int_{t_0}^{t_1}\left[\dot\lambda"
+        r"\frac{dz}{d\theta} + \lambda\left(\frac{\partial f}{\partial z}\frac{dz}{d\theta} + "
+        r"\frac{\partial f}{\partial\theta}\right)\right] dt"
+        r"\end{aligned}",
         "the left side",
         parts_derivative,
     ),
     Formula(
         "004-gradient-collected",
         "section 2, dL/dθ collected",
-        r"\frac{d\mathcal L}{d\theta} = \left[\frac{\partial\mathcal L}{\partial z(t_1)} - "
-        r"\lambda(t_1)\right]\frac{dz(t_1)}{d\theta} + \int_{t_0}^{t_1}\left[\dot\lambda + \lambda"
-        r"\frac{\partial f}{\partial z}\right]\frac{dz}{d\theta}\,dt + \int_{t_0}^{t_1} \lambda"
-        r"\frac{\partial f}{\partial\theta}\,dt",
+        r"\begin{aligned}\frac{d\mathcal L}{d\theta} ={}& \left[\frac{\partial\mathcal L}"
+        r"{\partial z(t_1)} - \lambda(t_1)\right]\frac{dz(t_1)}{d\theta} \\ &+ \int_{t_0}^{t_1}"
+        r"\left[\dot\lambda + \lambda\frac{\partial f}{\partial z}\right]\frac{dz}{d\theta}\,dt + "
+        r"\int_{t_0}^{t_1} \lambda\frac{\partial f}{\partial\theta}\,dt\end{aligned}",
         "dL/dθ",
         gradient_collected,
     ),

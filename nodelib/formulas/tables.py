@@ -17,22 +17,35 @@ SYMBOLS = {"holds": "✓", "holds up to sign": "±", "misses a term": "◐", "wr
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of texts that may hold ``$math$``; Jupyter shows them as an HTML table."""
+    """Rows of texts that may hold ``$math$``; Jupyter shows them as an HTML table.
+
+    With ``last_below``, the last cell of every row stands below the others, over the whole width.
+    """
 
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    last_below: bool = False
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{_to_html(column)}</th>' for column in self.columns)
-        body = "\n".join(
-            "<tr>" + "".join(f"<td>{_to_html(cell)}</td>" for cell in row) + "</tr>"
-            for row in self.rows
-        )
+        columns = self.columns[:-1] if self.last_below else self.columns
+        head = "".join(f'<th scope="col">{_to_html(column)}</th>' for column in columns)
+        body = "\n".join(self._row_html(row) for row in self.rows)
         return (
-            '<div style="overflow-x: auto">\n<table class="table">\n'
+            '<div style="overflow-x: auto">\n<table class="table dataframe">\n'
             f"<caption>{_to_html(self.caption)}</caption>\n"
             f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
+        )
+
+    def _row_html(self, row: tuple[str, ...]) -> str:
+        if not self.last_below:
+            return "<tr>" + "".join(f"<td>{_to_html(cell)}</td>" for cell in row) + "</tr>"
+        *cells, below = map(_to_html, row)
+        no_line = ' style="border-bottom: none"'
+        return (
+            "<tr>"
+            + "".join(f"<td{no_line}>{cell}</td>" for cell in cells)
+            + f'</tr>\n<tr><td colspan="{len(cells)}" style="text-align: left">{below}</td></tr>'
         )
 
     def __str__(self) -> str:
@@ -42,7 +55,10 @@ class Table:
 def verdict_table(
     document: str, live: Mapping[str, Verdict], recorded: Sequence[results.Run]
 ) -> Table:
-    """All formulas of a document: errors just computed, the worst recorded, and the verdict."""
+    """All formulas of a document: errors just computed, the worst recorded, and the verdict.
+
+    The formula as printed stands below each, with its note.
+    """
     name = ledger.read().documents[document]["short"]
     rows = []
     for formula in (formula for formula in FORMULAS if formula.document == document):
@@ -52,14 +68,19 @@ def verdict_table(
             (
                 formula.id[4:],
                 f"{SYMBOLS[verdict.classification]} {verdict.classification}",
-                f"{verdict.relative_error:.0e}",
-                f"{verdict.flipped_relative_error:.0e}",
-                f"{worst:.0e}",
-                f"${formula.statement}$",
+                scientific(verdict.relative_error),
+                scientific(worst),
+                f"${formula.statement}$ {formula.note}".strip(),
             )
         )
-    columns = ("Formula", "Verdict", "Error", "Sign turned", "Worst recorded", "As printed")
-    return Table(f"Document {document}, {name}: relative errors", columns, tuple(rows))
+    columns = ("Formula", "Verdict", "Error", "Worst recorded", "As printed")
+    caption = f"Document {document}, {name}: relative errors; below each, the formula as printed"
+    return Table(caption, columns, tuple(rows), last_below=True)
+
+
+def scientific(value: float) -> str:
+    """An error to one digit, with a minus sign at which no line breaks."""
+    return f"{value:.0e}".replace("-", "−")
 
 
 ROSETTA = (
@@ -93,7 +114,7 @@ def rosetta_numbers(system: System) -> Table:
     def judged(value: Tensor | None, exact: Tensor) -> tuple[str, str]:
         if value is None:
             return "–", "–"
-        return _vector(value), f"{relative_error(value, exact):.0e}"
+        return _vector(value), scientific(relative_error(value, exact))
 
     rows = []
     for convention in CONVENTIONS:
@@ -204,4 +225,5 @@ A function of time is shown by its value at the start.
 
 Most of these are slips of the pen: an index, a sign, a boundary term left out on one slide that
 stands on another.
-A reader who implements the formula gets a wrong gradient all the same."""
+A reader who implements one of them gets a wrong gradient all the same, with few exceptions: a term
+that vanishes later, or a number of an end that the next line puts right. The notes name them."""
