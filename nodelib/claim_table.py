@@ -7,7 +7,10 @@ from dataclasses import dataclass
 COLUMNS = ("Claim and its place", "Verdict", "Theirs (and the paper's)", "Ours and its evidence")
 """The verdict is second, so that it stays in view where a long formula makes the table scroll."""
 
-STYLE = "font-size: 0.85em; text-align: left; width: 100%"
+CLASS = "claims"
+"""Class of a table of claims: ``book/_static/book.css`` lays it out, also on a narrow screen."""
+
+STYLE = "text-align: left; width: 100%"
 INLINE = re.compile(r"\$(?P<math>[^$]+)\$|`(?P<code>[^`]+)`")
 
 
@@ -50,8 +53,8 @@ class ClaimTable:
         body = "\n".join(_html_row(row) for row in self.rows)
         # The book's theme gives output a light ground in dark mode, except for class "dataframe".
         return (
-            '<div class="claims" style="overflow-x: auto">\n'
-            f'<table class="dataframe" style="{STYLE}">\n'
+            '<div style="overflow-x: auto">\n'
+            f'<table class="dataframe {CLASS}" style="{STYLE}">\n'
             f'<caption style="text-align: left">{_to_html(self.caption)}</caption>\n'
             f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
         )
@@ -85,14 +88,14 @@ def _html_row(row: Row) -> str:
     head = _lines(f"<code>{html.escape(row.id)}</code><br>{claim[0]}", *claim[1:])
     verdict = f'<span aria-hidden="true">{row.symbol}</span> {html.escape(row.verdict)}'
     data = "".join(f"<td>{cell}</td>" for cell in (verdict, _lines(*theirs), _lines(*ours)))
-    first = f'<th scope="row" style="font-weight: normal; min-width: 16em">{head}</th>'
+    first = f'<th scope="row" style="font-weight: normal">{head}</th>'
     return (
         f'<tr id="claim-{row.id}" style="text-align: left; vertical-align: top">{first}{data}</tr>'
     )
 
 
 def _lines(main: str, *small: str) -> str:
-    return "".join([main, *(f"<br><small>{text}</small>" for text in small if text)])
+    return "".join([main, *(f'<br><span class="second">{text}</span>' for text in small if text)])
 
 
 def _to_html(text: str) -> str:

@@ -1,6 +1,7 @@
 """Claims judged: what the documents say, by rules against recorded runs.
 
-No verdict is written anywhere: each is computed from the evidence that the claim names.
+No verdict on a claim that is tested is written anywhere: each is computed from the evidence that
+the claim names. Only claims that are not tested have a status of their own in the ledger.
 """
 
 import hashlib
@@ -29,7 +30,7 @@ KINDS = (
 )
 
 
-SYMBOLS = dict(zip(KINDS, "✓▲✎✗◐“∅…", strict=True))
+SYMBOLS = dict(zip(KINDS, "✓▲✎✗◐◇∅…", strict=True))
 
 
 @dataclass(frozen=True)

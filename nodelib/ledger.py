@@ -1,7 +1,7 @@
 """The ledger as it is written: claims read from YAML and checked, before any is judged.
 
 The ledger is ``book/claims.yml``; ``claims.schema.json`` says what may stand in it. It has no field
-for a verdict.
+for a verdict; a claim that is not tested has a status.
 """
 
 import functools

@@ -10,7 +10,10 @@ from collections.abc import Mapping
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
+
+from nodelib.data.provenance import Provenance
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
@@ -49,6 +52,8 @@ STYLE = {
     "ytick.labelsize": 9,
 }
 
+SOURCES = {"synthetic": "synthetic records, not recordings", "partial": "a part of the records"}
+
 SMALL_TIME, LARGE_TIME = 0.04, 0.2
 SMALL_VOLTAGE, LARGE_VOLTAGE = 0.1, 0.5
 PAPER_SPEED, PAPER_GAIN = 25.0, 10.0
@@ -59,6 +64,20 @@ def use_style() -> None:
     """Make every figure from now on one in the house style."""
     mpl.rcdefaults()
     mpl.rcParams.update(STYLE)
+
+
+def mark_source(figure: Figure, provenance: Provenance) -> None:
+    """Write over a figure that its data are synthetic or a part; nothing if they are complete.
+
+    A caption is fixed before it is known what data a build finds; this line is not.
+    """
+    if provenance.completeness in SOURCES:
+        figure.suptitle(
+            f"{provenance.name}: {SOURCES[provenance.completeness]}",
+            color=VERMILION,
+            fontsize=10,
+            weight="bold",
+        )
 
 
 def ecg_paper(ax: Axes, seconds: tuple[float, float], millivolts: tuple[float, float]) -> None:

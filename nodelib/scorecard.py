@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import yaml
 
 from nodelib import claims, ledger, paths
-from nodelib.claim_table import ClaimTable, markdown_row
+from nodelib.claim_table import CLASS, ClaimTable, markdown_row
 from nodelib.errors import LedgerError
 from nodelib.ledger import Claim
 
@@ -69,7 +69,8 @@ def _sections() -> Iterable[str]:
             yield f"## Chapter {chapter}: {title}"
             if chapter in pages:
                 yield f"Tested in {{doc}}`/{pages[chapter]}`."
-            yield ClaimTable("", rows)._repr_markdown_().strip()
+            table = ClaimTable("", rows)._repr_markdown_().strip()
+            yield f":::{{table}}\n:class: {CLASS}\n\n{table}\n:::"
 
 
 def _count_table(pairs: list[tuple[Claim, claims.Verdict]]) -> str:

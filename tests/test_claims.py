@@ -1,12 +1,14 @@
 """The ledger: what may stand in it, and how its claims are judged."""
 
 import copy
+import re
 from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from nodelib import claims, experiments, ledger, paths, results, rules, trace
+from nodelib.claim_table import CLASS, COLUMNS
 from nodelib.errors import LedgerError
 from nodelib.formulas import FORMULAS
 from nodelib.results import Outcome
@@ -370,7 +372,8 @@ def test_the_chapter_table_names_theirs_ours_and_verdict(checkout):
     assert '<th scope="row"' in html
     assert r'With <span class="math notranslate">\(a &lt; b\)</span>' in html
     assert "<code>x</code>" in html
-    assert "<small>&lt;b&gt;</small>" in html
+    assert '<span class="second">&lt;b&gt;</span>' in html
+    assert f'class="dataframe {CLASS}"' in html
     assert '<span aria-hidden="true">✓</span> reproduced' in html
     assert html.count("3 cm") == 3
     assert "c2" not in html
@@ -380,6 +383,13 @@ def test_the_chapter_table_names_theirs_ours_and_verdict(checkout):
         "A note.<br>000 (slides), slide 1 | ✓ reproduced | 3 cm<br>paper: 3 cm | 3 cm<br>toy"
         in (markdown)
     )
+
+
+def test_cells_that_stand_below_each_other_on_a_phone_have_the_names_of_their_columns():
+    css = (paths.root() / "book" / "_static" / "book.css").read_text(encoding="utf-8")
+    selector = rf"table\.{CLASS} td:nth-child\((\d)\)::before {{\s*content: \"(.*)\";"
+    shown = {int(column): name for column, name in re.findall(selector, css)}
+    assert shown == dict(enumerate(COLUMNS[1:], start=2))
 
 
 def test_a_pipe_in_a_statement_does_not_break_the_markdown_table(checkout):

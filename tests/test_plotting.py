@@ -6,6 +6,7 @@ import pytest
 from matplotlib import colors, rcParams
 
 from nodelib import plotting
+from nodelib.data.provenance import Provenance
 
 
 @pytest.fixture
@@ -103,3 +104,13 @@ def test_an_ecg_shows_the_annotations_in_its_time_and_no_others(axes):
 def test_the_range_of_the_paper_can_be_given(axes):
     plotting.plot_ecg(axes, np.zeros(500), 100.0, start=0, stop=2, millivolts=(-1.0, 2.0))
     assert axes.get_ylim() == (-1.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("completeness", "words"),
+    [("synthetic", "mitdb: synthetic records"), ("partial", "mitdb: a part of"), ("complete", "")],
+)
+def test_a_figure_says_where_its_data_are_not_the_complete_real_ones(axes, completeness, words):
+    plotting.mark_source(axes.figure, Provenance("mitdb", "x", completeness, "0", "All."))
+    assert axes.figure.get_suptitle().startswith(words)
+    assert bool(axes.figure.get_suptitle()) == bool(words)

@@ -61,6 +61,7 @@ def test_the_page_holds_counts_and_every_claim_under_its_chapter(checkout):
     assert "| 001: A paper | 0 | 1 | 1 |" in page
     first, second = page.index("## Chapter 02: Adjoint"), page.index("## Chapter 08: Data")
     assert first < page.index("**sum**") < second < page.index("**later**")
+    assert page.count(":::{table}\n:class: claims\n\n| Claim and its place |") == 2
     assert "## Chapter 09" not in page
     assert scorecard.MARKER not in page
 
