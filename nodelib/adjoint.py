@@ -96,7 +96,7 @@ class _Adjoint(torch.autograd.Function):
         times = t.double().tolist()
         last = last_touched(grad_z)
         flat = system.join(z[last], grad_z[last])
-        first_step = task.back.get("first_step")
+        first_step = None
         accepted = rejected = 0
         steps: list[AcceptedStep] = []
         for i in range(last, 0, -1):
@@ -105,7 +105,8 @@ class _Adjoint(torch.autograd.Function):
                     system,
                     flat,
                     [times[i], times[i - 1]],
-                    **{**task.back, "first_step": first_step},
+                    **task.back,
+                    first_step=first_step,
                     norm=system.norm,
                     record_steps=task.record,
                 )

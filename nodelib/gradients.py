@@ -135,7 +135,7 @@ def _integrate(f, z0, t, method, rtol, atol, grad, params, options) -> Solution:
     listed = parameters_of(f, params)
     check_state(z0)
     times = checked_times(t)
-    t = time_tensor(t, z0)
+    t = time_tensor(t)
     if not torch.is_grad_enabled():
         return solve(f, z0, t, **arguments)
     if not any(x.requires_grad for x in (z0, t, *listed)):

@@ -123,7 +123,7 @@ def solve(
     tableau = tableaus.find(method)
     check_state(z0)
     times = checked_times(t)
-    t = time_tensor(t, z0)
+    t = time_tensor(t)
     next_step = None
     walk = _Walk(CountedField(f, z0), t, times, max_steps, record_steps)
     if tableau.embedded is None or step_size is not None or num_steps is not None:
@@ -252,9 +252,9 @@ def _adaptive(
     return states, control.size
 
 
-def time_tensor(t: Tensor | Sequence[float], z0: Tensor) -> Tensor:
-    """The times as a tensor: as they are, or of the dtype of the state if they are numbers."""
-    return t if isinstance(t, Tensor) else torch.tensor(t, dtype=z0.dtype, device=z0.device)
+def time_tensor(t: Tensor | Sequence[float]) -> Tensor:
+    """The times as a tensor: as they are, or in float64 if they are numbers."""
+    return t if isinstance(t, Tensor) else torch.tensor(t, dtype=torch.float64)
 
 
 def checked_times(t: Tensor | Sequence[float]) -> list[float]:

@@ -9,6 +9,7 @@ from torch import nn
 
 import nodelib
 from nodelib import fields
+from nodelib.benchmarks import gradients as benchmark
 from nodelib.errors import SolverError
 from nodelib.formulas.system import Inputs, complex_step_gradients
 from nodelib.formulas.system import loss as system_loss
@@ -246,11 +247,15 @@ def test_times_in_lower_precision_than_the_state_do_not_spoil_it(mode):
 
 @MODE
 def test_times_given_as_a_list_are_numbers(mode):
-    field, z0, t = problem("forced")
-    as_list = odeint(field, z0, t.tolist(), grad=mode)
-    assert torch.equal(as_list, odeint(field, z0, t.detach(), grad=mode))
+    field, z0, _ = problem("forced")
+    times = [0.1, 0.7, 0.7 + 1e-9, 1.1]
+    as_list = odeint(field, z0, times, grad=mode)
+    assert torch.equal(as_list, odeint(field, z0, double(times), grad=mode))
     as_list[-1].sum().backward()
     assert z0.grad.abs().sum() > 0
+    # In float32 the second and the third would be the same.
+    field, z0 = field.float(), z0.detach().float().requires_grad_()
+    assert odeint(field, z0, times, grad=mode, rtol=1e-4).shape == (4, 2)
 
 
 @MODE
@@ -352,3 +357,9 @@ def test_a_solve_inside_a_field_of_another_solve(mode):
     rate = -0.3 * math.exp(0.2)
     torch.testing.assert_close(got[1].item(), math.exp(rate + 0.2), rtol=1e-7, atol=0)
     torch.testing.assert_close(got[0].item(), math.exp(rate) * rate * 0.5, rtol=1e-7, atol=0)
+
+
+def test_both_sides_of_the_benchmark_compute_the_same_gradients():
+    for contest in benchmark.contests():
+        for ours, theirs in zip(contest.ours(), contest.theirs(), strict=True):
+            assert disagreement([ours], [theirs]) < 1e-3, contest.name
