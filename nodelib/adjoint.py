@@ -90,49 +90,14 @@ class _Adjoint(torch.autograd.Function):
         t, z, *params = ctx.saved_tensors
         if not torch.isfinite(grad_z).all():
             raise SolverError("The gradient handed to the backward solve holds NaN or Inf.")
-        task = ctx.task
-        f = CountedField(task.f, z[0])
+        f = CountedField(ctx.task.f, z[0])
         system = AugmentedField(f, z[0], params)
         times = t.double().tolist()
-        last = last_touched(grad_z)
-        flat = system.join(z[last], grad_z[last])
-        first_step = None
-        accepted = rejected = 0
-        steps: list[AcceptedStep] = []
-        for i in range(last, 0, -1):
-            try:
-                solution = solve(
-                    system,
-                    flat,
-                    [times[i], times[i - 1]],
-                    **task.back,
-                    first_step=first_step,
-                    norm=system.norm,
-                    record_steps=task.record,
-                )
-            except SolverError as error:
-                raise SolverError(
-                    f"In the backward solve of the adjoint, from t = {times[i]:g} to "
-                    f'{times[i - 1]:g}: {error} grad="checkpoint" solves nothing backwards.'
-                ) from error
-            flat, first_step = solution.z[-1], solution.next_step
-            accepted += solution.stats.accepted
-            rejected += solution.stats.rejected
-            if task.record:
-                steps += (*solution.steps, AcceptedStep(0, times[i - 1], 0.0, flat))
-            flat = system.restart(flat, z[i - 1], grad_z[i - 1])
-
+        flat, cost, steps = _solve_backwards(system, times, z, grad_z, ctx.task)
         _, adjoint, _ = system.split(flat)
         grad_t = None
         if ctx.needs_input_grad[2]:
-            weights = grad_z.clone()
-            weights[0] -= adjoint
-            grad_t = torch.stack(
-                [
-                    (w * f(time_like(time, state), state)).sum() if w.any() else w.sum()
-                    for time, w, state in zip(times, weights, z, strict=True)
-                ]
-            ).to(t.dtype)
+            grad_t = _time_gradients(f, times, z, grad_z, adjoint).to(t.dtype)
         track = {}
         if steps:
             parts = [system.split(step.z) for step in steps]
@@ -141,8 +106,57 @@ class _Adjoint(torch.autograd.Function):
                 "z": torch.stack([part[0] for part in parts]),
                 "a": torch.stack([part[1] for part in parts]),
             }
-        task.backward.append(AdjointStats(f.nfe, accepted, rejected, **track))
+        ctx.task.backward.append(AdjointStats(f.nfe, cost.accepted, cost.rejected, **track))
         return None, adjoint, grad_t, *system.parameter_gradients(flat)
+
+
+def _solve_backwards(
+    system: "AugmentedField", times: list[float], z: Tensor, grad_z: Tensor, task: _Task
+) -> tuple[Tensor, SolveStats, list[AcceptedStep]]:
+    """The flat vector at the first time, all jumps done; the cost; the steps if recorded."""
+    last = last_touched(grad_z)
+    flat = system.join(z[last], grad_z[last])
+    nfe = accepted = rejected = 0
+    steps: list[AcceptedStep] = []
+    first_step = None
+    for i in range(last, 0, -1):
+        try:
+            solution = solve(
+                system,
+                flat,
+                [times[i], times[i - 1]],
+                **task.back,
+                first_step=first_step,
+                norm=system.norm,
+                record_steps=task.record,
+            )
+        except SolverError as error:
+            raise SolverError(
+                f"In the backward solve of the adjoint, from t = {times[i]:g} to "
+                f'{times[i - 1]:g}: {error} grad="checkpoint" solves nothing backwards.'
+            ) from error
+        flat, first_step = solution.z[-1], solution.next_step
+        nfe += solution.stats.nfe
+        accepted += solution.stats.accepted
+        rejected += solution.stats.rejected
+        if task.record:
+            steps += (*solution.steps, AcceptedStep(0, times[i - 1], 0.0, flat))
+        flat = system.restart(flat, z[i - 1], grad_z[i - 1])
+    return flat, SolveStats(nfe, accepted, rejected), steps
+
+
+def _time_gradients(
+    f: Field, times: list[float], z: Tensor, grad_z: Tensor, adjoint: Tensor
+) -> Tensor:
+    """Gradients of all times; ``adjoint`` is that at the first one, its own jump included."""
+    weights = grad_z.clone()
+    weights[0] -= adjoint
+    return torch.stack(
+        [
+            (weight * f(time_like(time, state), state)).sum() if weight.any() else weight.sum()
+            for time, weight, state in zip(times, weights, z, strict=True)
+        ]
+    )
 
 
 class AugmentedField:
