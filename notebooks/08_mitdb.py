@@ -199,7 +199,7 @@ shown(beat_table.set_index("symbol"))
 # first, and a wide complex follows.
 
 
-# %% mystnb={"figure": {"caption": "A typical beat of each AAMI class, with its neighbours, on the first lead of its record. Letters are annotation symbols, not classes: A is one of the symbols of class S, and / (paced) of class Q.", "name": "fig-08-classes"}, "image": {"alt": "Five short traces on ECG paper, one for each class N, S, V, F and Q, each with the beat of that class in the middle. The beats of N and S are narrow peaks, those of V and Q are several times as wide, and that of F is in between."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "A typical beat of each AAMI class, with its neighbours, on the first lead of its record. Letters are annotation symbols, not classes: A is one of the symbols of class S, and / (paced) of class Q.", "name": "fig-08-classes"}, "image": {"alt": "Five short traces on ECG paper, one for each class N, S, V, F and Q, each with the beat of that class in the middle. The beats of N and S are narrow peaks, that of V is several times as wide, that of F is in between, and that of Q begins with the spike of a pacemaker."}} tags=["hide-input"]
 def typical(db, label):
     """Record and time (s) of the beat of a class that is nearest to their mean in one record."""
     index = aami.CLASSES.index(label)
@@ -306,9 +306,9 @@ Markdown(named(recorded))
 # %% tags=["hide-input", "output_scroll"]
 listing = pd.DataFrame(recorded.history).set_index("record")
 listing["leads"] = listing["leads"].map(", ".join)
-listing["age"] = listing["age"].astype("Int64")
 listing["paced"] = listing["paced"].map({True: "paced", False: ""})
-shown(listing[["age", "sex", "leads", "paced", "annotations", *aami.CLASSES]])
+ages = [f"{age:.0f}" if age > 0 else "unknown" for age in listing["age"]]
+shown(listing.assign(age=ages)[["age", "sex", "leads", "paced", "annotations", *aami.CLASSES]])
 
 # %% [markdown]
 # Four things about the published database matter for what follows.
@@ -505,20 +505,22 @@ print(f"{train_total:,} + {test_total:,} = {train_total + test_total:,}")
 
 # %% tags=["hide-input"]
 recorded_set = results.one("heartbeat_sets", "by-beat", 0)
+
+
+def pair(train, test):
+    """Training and test count as one text that does not wrap."""
+    return f"{train:,} / {test:,}".replace(" ", "\N{NO-BREAK SPACE}")
+
+
 lines = []
 for row, (train, test) in heartbeat_sets.DECK.items():
     found, meant = recorded_set.metric(f"deck_row.{row}"), heartbeat_sets.DECK_LABELS[row]
-    lines.append(
-        (
-            row,
-            f"{train:,} / {test:,}",
-            meant,
-            f"{recorded_set.metric(f'train.{meant}'):,} / {recorded_set.metric(f'test.{meant}'):,}",
-            found,
-            f"{recorded_set.metric(f'train.{found}'):,} / {recorded_set.metric(f'test.{found}'):,}",
-            "yes" if found == meant else "no",
-        )
-    )
+    ours = {
+        c: pair(recorded_set.metric(f"train.{c}"), recorded_set.metric(f"test.{c}"))
+        for c in (meant, found)
+    }
+    right = "yes" if found == meant else "no"
+    lines.append((row, pair(train, test), meant, ours[meant], found, ours[found], right))
 class_table = pd.DataFrame(
     lines,
     columns=[
@@ -647,7 +649,7 @@ shown(methods)
 #
 # The stronger evidence is in the printed numbers themselves. A recording is stored in whole units of 1/200 mV. If a beat
 # that spans $d$ units is scaled to $[0, 1]$, all its values are multiples of $1/d$. For each
-# printed row we look for the smallest such $d$.
+# printed row we look for the smallest such $d$; its first ten numbers suffice.
 
 # %%
 printed_rows = np.loadtxt(
