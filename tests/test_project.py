@@ -131,3 +131,10 @@ def test_setup_says_what_is_missing_without_the_venv_module(tmp_path):
     assert done.returncode == 1
     assert "python3 has no venv module" in done.stderr
     assert not (tmp_path / "venv").exists()
+
+
+def test_the_example_in_the_readme_runs():
+    (code,) = re.findall(r"```python\n(.*?)```", (TOP / "README.md").read_text(), re.DOTALL)
+    names = {}
+    exec(compile(code, "README.md", "exec"), names)
+    assert names["field"][0].weight.grad.abs().sum() > 0
