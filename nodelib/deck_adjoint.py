@@ -17,11 +17,10 @@ LONGEST_STEP = 0.05
 """The deck does not print its solver; the code that it is taken from has Euler steps this long."""
 
 State = Sequence[Tensor]
+Slope = Callable[[Tensor, State], State]
 
 
-def euler(
-    f: Callable[[Tensor, State], State], state: State, t0: Tensor, t1: Tensor, longest: float
-) -> State:
+def euler(f: Slope, state: State, t0: Tensor, t1: Tensor, longest: float) -> State:
     """Equal Euler steps, each at most ``longest``, for a state of several tensors."""
     steps = math.ceil(float(abs(t1 - t0)) / longest - 1e-9)
     t, h = t0, (t1 - t0) / steps
@@ -32,14 +31,18 @@ def euler(
 
 
 class EulerAdjoint(torch.autograd.Function):
-    """States at the times ``t``, (n, *z0.shape), with gradients by the adjoint method."""
+    """States at the times ``t``, differentiated by the adjoint method."""
 
     @staticmethod
     def forward(ctx, z0, t, field, as_printed, longest, *parameters):
-        """One Euler solve after the other; the states at ``t`` are kept, the steps are not."""
+        """Euler from each time to the next; only the states at ``t`` are kept."""
+
+        def slope(time, state):
+            return [field(time, *state)]
+
         z = [z0]
         for start, end in pairwise(t):
-            z += euler(lambda time, state: [field(time, *state)], z[-1:], start, end, longest)
+            z += euler(slope, z[-1:], start, end, longest)
         ctx.field, ctx.as_printed, ctx.longest = field, as_printed, longest
         ctx.save_for_backward(t, torch.stack(z), *parameters)
         return torch.stack(z)
@@ -58,14 +61,15 @@ class EulerAdjoint(torch.autograd.Function):
                 )
             return [f.detach(), *slopes]
 
-        a, a_t, dL_dt = torch.zeros_like(z[0]), torch.zeros_like(t[0]), torch.zeros_like(t)
+        a, a_t = torch.zeros_like(z[0]), torch.zeros_like(t[0])
+        dL_dt = torch.zeros_like(t)
         a_theta = [torch.zeros_like(p) for p in parameters]
         for i in range(len(t) - 1, 0, -1):
             f = ctx.field(t[i], z[i])
             direct = (dL_dz[i] * f).sum()
             a = a + dL_dz[i]
             a_t = a_t - direct
-            dL_dt[i] = a_t if ctx.as_printed else direct  # (1) the sign, (2) what is carried on
+            dL_dt[i] = a_t if ctx.as_printed else direct  # (1) sign, (2) rest
             start = [z[i], a, *a_theta, a_t]
             _, a, *a_theta, a_t = euler(augmented, start, t[i], t[i - 1], ctx.longest)
         dL_dt[0] = a_t
