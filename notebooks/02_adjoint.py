@@ -43,7 +43,7 @@ seed = 0
 #
 # Then it does what derivations rarely do.
 #
-# - It runs every result on a small system and compares it with finite differences, to eleven
+# - It runs every result on a small system and compares it with finite differences, to nine
 #   digits or more.
 # - It follows **the route of each document** that derives the method, in that document's own
 #   letters and signs, and sees where it arrives.
@@ -68,6 +68,7 @@ from nodelib.fields import ForcedVanDerPol
 from nodelib.formulas import FORMULAS, blocks, hamiltonian
 from nodelib.formulas.system import Inputs, System, complex_step_gradients, loss
 from nodelib.formulas.tables import Table, faulty, rosetta, rosetta_numbers, verdict_table
+from nodelib.formulas.verdicts import relative_error
 from nodelib.solvers import solve
 
 plotting.use_style()
@@ -91,8 +92,10 @@ plotting.use_style()
 # {eq}`eq-02-ivp` gives
 #
 # $$
-# \dot S = f_z S + f_\theta, \qquad S(t_0) = 0, \qquad
-# \frac{\mathrm dL}{\mathrm d\theta} = S(t_1)^{\mathsf T} \nabla L .
+# \begin{aligned}
+# \dot S &= f_z S + f_\theta, \qquad S(t_0) = 0, \\
+# \frac{\mathrm dL}{\mathrm d\theta} &= S(t_1)^{\mathsf T} \nabla L .
+# \end{aligned}
 # $$ (eq-02-forward)
 #
 # Here $f_z$ and $f_\theta$ are the Jacobian matrices of $f$, taken along the trajectory, and
@@ -174,8 +177,11 @@ plotting.use_style()
 # trajectory moves. They vanish, whatever $\delta z$ is, if
 #
 # $$
-# \dot\lambda = - f_z^{\mathsf T} \lambda, \qquad \lambda(t_1) = \nabla L(z(t_1)), \qquad
-# \mu = \lambda(t_0) .
+# \begin{aligned}
+# \dot\lambda &= - f_z^{\mathsf T} \lambda, \\
+# \lambda(t_1) &= \nabla L(z(t_1)), \\
+# \mu &= \lambda(t_0) .
+# \end{aligned}
 # $$ (eq-02-adjoint)
 #
 # This is a linear equation with a condition at the *end*, so it is solved backwards from $t_1$.
@@ -214,7 +220,10 @@ plotting.use_style()
 # $(\delta\theta, \delta z_0, \delta t_0)$ at fixed time $t$. It solves the linear equation
 #
 # $$
-# \dot v = f_z v + f_\theta\, \delta\theta, \qquad v(t_0) = \delta z_0 - f(t_0)\, \delta t_0 .
+# \begin{aligned}
+# \dot v &= f_z v + f_\theta\, \delta\theta, \\
+# v(t_0) &= \delta z_0 - f(t_0)\, \delta t_0 .
+# \end{aligned}
 # $$ (eq-02-linearised)
 #
 # The initial value follows from $z(t_0) = z_0$, differentiated with {eq}`eq-02-moving-ends`. By the
@@ -399,7 +408,7 @@ def central(index, h):
 
 
 def richardson(index, h=2e-2, levels=4):
-    """Central differences at h, h/2, ..., with even powers of h eliminated."""
+    """Central differences at h, h/2, ...; even powers of h eliminated."""
     row = []
     for level in range(levels):
         new = [central(index, h / 2**level)]
@@ -409,8 +418,9 @@ def richardson(index, h=2e-2, levels=4):
     return row[-1]
 
 
-by_adjoint = torch.cat([gradient.reshape(-1) for gradient in gradients.values()])
-by_differences = torch.tensor([richardson(index) for index in range(6)], dtype=torch.float64)
+by_adjoint = torch.cat([value.reshape(-1) for value in gradients.values()])
+found = [richardson(index) for index in range(6)]
+by_differences = torch.tensor(found, dtype=torch.float64)
 
 # %% [markdown]
 # A third opinion shares only the definition {eq}`eq-02-system` with the first two. The **complex
@@ -429,7 +439,7 @@ def three_ways(caption, names, *ways):
     rows = []
     for name, *values in zip(names, *ways, strict=True):
         ours, differences, complex_step = (value.item() for value in values)
-        errors = (abs(ours - other) / max(abs(other), 1) for other in (differences, complex_step))
+        errors = (abs(ours / other - 1) for other in (differences, complex_step))
         shown = (f"{value:.12f}".replace("-", "−") for value in (ours, differences, complex_step))
         small = [f"{error:.0e}".replace("-", "−") for error in errors]
         rows.append((name, *shown, " / ".join(small)))
@@ -438,7 +448,7 @@ def three_ways(caption, names, *ways):
 
 
 three_ways(
-    "The gradient in each input, three ways; errors against differences and complex step",
+    "The gradient in each input, three ways; relative errors to differences / complex step",
     names,
     by_adjoint,
     by_differences,
@@ -546,9 +556,11 @@ plt.show()
 # $(a, a_\theta, a_t)$, and the adjoint equation says
 #
 # $$
-# \dot a = - f_z^{\mathsf T} a, \qquad
-# \dot a_\theta = - f_\theta^{\mathsf T} a, \qquad
-# \dot a_t = - f_t^{\mathsf T} a .
+# \begin{aligned}
+# \dot a &= - f_z^{\mathsf T} a, \\
+# \dot a_\theta &= - f_\theta^{\mathsf T} a, \\
+# \dot a_t &= - f_t^{\mathsf T} a .
+# \end{aligned}
 # $$ (eq-02-route-001)
 #
 # All gradients now come from one theorem about $z_0$, which is the beauty of this road: parameters
@@ -599,8 +611,10 @@ rosetta_numbers(system)
 # $B_k = \mathrm dz_k/\mathrm d\theta$ obey
 #
 # $$
-# B_{k+1} - J_k B_k = h f_\theta(t_k, z_k, \theta), \qquad
-# J_k = I + h f_z(t_k, z_k, \theta), \qquad B_0 = 0 .
+# \begin{aligned}
+# B_{k+1} - J_k B_k &= h f_\theta(t_k, z_k, \theta), \qquad B_0 = 0, \\
+# J_k &= I + h f_z(t_k, z_k, \theta) .
+# \end{aligned}
 # $$ (eq-02-recursion)
 #
 # All of them together are **one linear system** $A B = C$, with $A$ block-bidiagonal:
@@ -620,7 +634,10 @@ rosetta_numbers(system)
 # The solution of $A^{\mathsf T} v = u$ is found by going back from the last block:
 #
 # $$
-# v_n = \nabla L(z_n), \qquad v_k = J_k^{\mathsf T} v_{k+1}, \quad k = n-1, \dots, 1,
+# \begin{aligned}
+# v_n &= \nabla L(z_n), \\
+# v_k &= J_k^{\mathsf T} v_{k+1}, \quad k = n-1, \dots, 1,
+# \end{aligned}
 # $$ (eq-02-backsubstitution)
 #
 # and the gradient of the loss of the $n$ Euler steps is
@@ -656,9 +673,8 @@ for count in (8, 32, 128, 512):
     if count <= 128:
         A, C, u = blocks.linear_system(passed)
         ways += [u @ torch.linalg.solve(A, C), torch.linalg.solve(A.T, u) @ C]
-    errors = [((way - autograd).abs().max() / autograd.abs().max()).item() for way in ways]
-    exact = system.gradients["theta"]
-    errors.append(((by_hand - exact).abs().max() / exact.abs().max()).item())
+    errors = [relative_error(way, autograd) for way in ways]
+    errors.append(relative_error(by_hand, system.gradients["theta"]))
     rows.append((count, errors))
 
 # %% tags=["hide-input"]
@@ -733,10 +749,9 @@ plt.show()
 # $$
 # \begin{aligned}
 # \dot z &= \frac{\partial H}{\partial\lambda}, & z(t_0) &= z_0, \\
-# \dot\lambda &= - \frac{\partial H}{\partial z}, & \lambda(t_1) &= \nabla L(z(t_1)),
+# \dot\lambda &= - \frac{\partial H}{\partial z}, & \lambda(t_1) &= \nabla L(z(t_1)), \\
+# \frac{\mathrm dJ}{\mathrm d\theta} &= \int_{t_0}^{t_1} \frac{\partial H}{\partial\theta}\,\mathrm dt .
 # \end{aligned}
-# \qquad
-# \frac{\mathrm dJ}{\mathrm d\theta} = \int_{t_0}^{t_1} \frac{\partial H}{\partial\theta}\,\mathrm dt .
 # $$ (eq-02-canonical)
 #
 # This is the form of Pontryagin and his students {cite}`pontryagin1962mathematical`. In their
@@ -814,20 +829,25 @@ plt.show()
 # \lambda^{\mathsf T} f_\theta\,\delta\theta_k$. Integrated over interval $k$,
 #
 # $$
+# \begin{aligned}
 # \int_{t_k}^{t_{k+1}} \ell_z^{\mathsf T} v \,\mathrm dt
-# = \bigl( \lambda^{\mathsf T} v \bigr)(t_k^+) - \bigl( \lambda^{\mathsf T} v \bigr)(t_{k+1}^-)
-# + \int_{t_k}^{t_{k+1}} \lambda^{\mathsf T} f_\theta \,\mathrm dt\;\delta\theta_k .
+# ={}& \bigl( \lambda^{\mathsf T} v \bigr)(t_k^+) - \bigl( \lambda^{\mathsf T} v \bigr)(t_{k+1}^-) \\
+# &+ \int_{t_k}^{t_{k+1}} \lambda^{\mathsf T} f_\theta \,\mathrm dt\;\delta\theta_k .
+# \end{aligned}
 # $$ (eq-02-proof-parts)
 #
 # Put this into {eq}`eq-02-proof-loss`. The integrals are those of $H_\theta^{\mathsf T}
 # \delta\theta_k$, which is the second claim. At a time $t_k$ there remain
 #
 # $$
-# \nabla L_k^{\mathsf T} \delta_k + \lambda(t_k^+)^{\mathsf T} v(t_k^+)
-# - \lambda(t_k^-)^{\mathsf T} v(t_k^-) + \bigl( \ell(t_k^-) - \ell(t_k^+) \bigr)\,\delta t_k ,
+# \begin{aligned}
+# \nabla L_k^{\mathsf T} \delta_k &+ \lambda(t_k^+)^{\mathsf T} v(t_k^+)
+# - \lambda(t_k^-)^{\mathsf T} v(t_k^-) \\
+# &+ \bigl( \ell(t_k^-) - \ell(t_k^+) \bigr)\,\delta t_k ,
+# \end{aligned}
 # $$
 #
-# without the third term at $t_0$ and without the second at $t_N$, where $\lambda$ is zero. Insert
+# without the third term at $t_0$; at $t_N$ the second is zero, as $\lambda$ is after it. Insert
 # $v(t_k^\pm) = \delta_k - f(t_k^\pm)\,\delta t_k$. The coefficient of $\delta_k$ is
 # $\nabla L_k + \lambda(t_k^+) - \lambda(t_k^-) = 0$ for $k \ge 1$, and $\lambda(t_0^-)$ for $k = 0$,
 # where $\delta_0 = \delta z_0$: the first claim. What is left,
@@ -851,7 +871,7 @@ print(inspect.getsource(hamiltonian.canonical))
 # and parameters. First without observations on the way.
 
 # %%
-inputs_of_system = Inputs()
+inputs_of_system = system.inputs
 problem = adjoint_extensions.running_problem(inputs_of_system)
 solution = hamiltonian.adjoint(problem)
 
@@ -862,10 +882,18 @@ def flat(gradients):
     return torch.cat(parts)
 
 
-ways = (solution.gradients, hamiltonian.differences(problem), hamiltonian.complex_step(problem))
+ways = (
+    solution.gradients,
+    hamiltonian.differences(problem),
+    hamiltonian.complex_step(problem),
+)
 
 # %% tags=["hide-input"]
-three_ways("With a running loss", names, *map(flat, ways))
+three_ways(
+    "With a running loss; relative errors to differences / complex step",
+    names,
+    *map(flat, ways),
+)
 
 # %% [markdown]
 # ## Losses at many times
@@ -882,7 +910,8 @@ three_ways("With a running loss", names, *map(flat, ways))
 # %%
 problem = adjoint_extensions.observed_problem(inputs_of_system)
 solution = hamiltonian.adjoint(problem, points=40)
-dict(zip(("times", "weights"), (problem.times, problem.weights), strict=True))
+for t, weight in zip(problem.times, problem.weights, strict=True):
+    print(f"t = {t:.3f}   weight of the loss {weight:4.1f}")
 
 # %% mystnb={"figure": {"caption": "Left: the state, with dots where the loss looks at it. Right: the adjoint, to be read from right to left. It starts at zero, is driven by the running loss, and jumps by the gradient of the loss at every observation. The dots at the start are the gradient in the initial state.", "name": "fig-02-jumps"}, "image": {"alt": "Left: two curves of the state with dots at four observation times. Right: the two components of the adjoint on four intervals, zero at time 2, with vertical jumps at three times on the way and at the start."}} tags=["hide-input"]
 figure, (left, right) = plt.subplots(1, 2)
@@ -930,10 +959,11 @@ plt.show()
 switched = adjoint_extensions.switched_problem(inputs_of_system, seed)
 rows = []
 for title, posed in (("observed", problem), ("switched", switched)):
-    found, exact = hamiltonian.adjoint(posed).gradients, hamiltonian.complex_step(posed)
-    for k, moves in enumerate(("start", *[title] * (len(posed.times) - 2), "end")):
-        pair = found["times"][k].item(), exact["times"][k].item()
-        rows.append((title, f"t{k}, {moves}", *pair))
+    found = hamiltonian.adjoint(posed).gradients["times"].tolist()
+    exact = hamiltonian.complex_step(posed)["times"].tolist()
+    moves = ("start", title, title, title, "end")
+    for k, pair in enumerate(zip(found, exact, strict=True)):
+        rows.append((title, f"t{k}, {moves[k]}", *pair))
 
 # %% tags=["hide-input"]
 Table(
@@ -973,8 +1003,10 @@ Table(
 # piecewise continuous $\delta\theta(t)$, the loss {eq}`eq-02-general-loss` changes by
 #
 # $$
-# \delta J = \int_{t_0}^{t_N} G(t)^{\mathsf T} \delta\theta(t)\,\mathrm dt, \qquad
-# G = \frac{\partial H}{\partial\theta} = \ell_\theta + f_\theta^{\mathsf T} \lambda .
+# \begin{aligned}
+# \delta J &= \int_{t_0}^{t_N} G(t)^{\mathsf T} \delta\theta(t)\,\mathrm dt, \\
+# G &= \frac{\partial H}{\partial\theta} = \ell_\theta + f_\theta^{\mathsf T} \lambda .
+# \end{aligned}
 # $$ (eq-02-functional)
 # :::
 #
@@ -989,7 +1021,8 @@ Table(
 
 # %%
 places = tuple(np.linspace(0, 1, 9).tolist())
-pieces = hamiltonian.Problem.shared(inputs_of_system, places, (0.0,) * 8 + (1.0,))
+weights = (0.0,) * 8 + (1.0,)
+pieces = hamiltonian.Problem.shared(inputs_of_system, places, weights)
 piecewise = hamiltonian.adjoint(pieces, points=12)
 running = adjoint_extensions.running_problem(inputs_of_system)
 whole = hamiltonian.complex_step(running)["thetas"][0]

@@ -25,6 +25,7 @@ from nodelib.formulas.system import (
     numpy_field,
 )
 from nodelib.solvers import solve
+from nodelib.steps import Field
 
 Gradients = dict[str, Tensor]
 """By name: "z0" (2,), "thetas" (n, 2), one row per interval, and "times" (n + 1,)."""
@@ -91,14 +92,19 @@ def hamiltonian(
     return problem.running * running_loss(t, z, field.theta) + adjoint @ field(t, z)
 
 
-def canonical(problem: Problem, field: ForcedVanDerPol) -> Callable[[Tensor, Tensor], Tensor]:
-    """Right side of ``z' = H_lambda``, ``lambda' = -H_z``, ``g' = -H_theta``; one state of six."""
+def canonical(problem: Problem, field: ForcedVanDerPol) -> Field:
+    """Right side of the canonical equations and of ``g' = -H_theta``.
+
+    The state is one vector of six: z, lambda and g.
+    """
 
     def right(t: Tensor, y: Tensor) -> Tensor:
         with torch.enable_grad():
-            z, adjoint = (part.detach().requires_grad_() for part in (y[:2], y[2:4]))
+            z = y[:2].detach().requires_grad_()
+            adjoint = y[2:4].detach().requires_grad_()
             value = hamiltonian(problem, field, t, z, adjoint)
-            by_z, by_adjoint, by_theta = torch.autograd.grad(value, (z, adjoint, field.theta))
+            inputs = (z, adjoint, field.theta)
+            by_z, by_adjoint, by_theta = torch.autograd.grad(value, inputs)
         return torch.cat((by_adjoint, -by_z, -by_theta))
 
     return right

@@ -17,7 +17,7 @@ SYMBOLS = {"holds": "✓", "holds up to sign": "±", "misses a term": "◐", "wr
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of texts that may hold ``$math$``; Jupyter shows them as an HTML table.
+    """Rows of texts that may hold ``$math$`` and line breaks; Jupyter shows an HTML table.
 
     With ``last_below``, the last cell of every row stands below the others, over the whole width.
     """
@@ -70,7 +70,7 @@ def verdict_table(
                 f"{SYMBOLS[verdict.classification]} {verdict.classification}",
                 scientific(verdict.relative_error),
                 scientific(worst),
-                f"${formula.statement}$ {formula.note}".strip(),
+                f"${formula.statement}$\n{formula.note}".strip(),
             )
         )
     columns = ("Formula", "Verdict", "Error", "Worst recorded", "As printed")
@@ -202,7 +202,7 @@ def _to_html(text: str) -> str:
     return "".join(
         f'<span class="math notranslate">\\({html.escape(piece)}\\)</span>'
         if index % 2
-        else html.escape(piece)
+        else html.escape(piece).replace("\n", "<br>")
         for index, piece in enumerate(pieces)
     )
 
