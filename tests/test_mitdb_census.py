@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 from ecg_records import Records, make_record
 
-from nodelib import data
-from nodelib.experiments import mitdb_census
+from nodelib import data, results
+from nodelib.experiments import heartbeat_sets, mitdb_census
 
 
 def small():
@@ -69,3 +69,12 @@ def test_the_database_has_the_numbers_of_beats_that_physionet_states(real_data):
     assert metrics["classes"] == {"N": 90_631, "S": 2_781, "V": 7_236, "F": 803, "Q": 8_043}
     assert metrics["paced_records"] == ["102", "104", "107", "217"]
     assert (metrics["records"], metrics["people"]) == (48, 47)
+
+
+def test_class_q_is_too_clumped_for_a_division_of_people_to_give_the_decks_test_count():
+    history = results.one("mitdb_census", "annotations").history
+    paced = [row["Q"] for row in history if row["paced"]]
+    others = sum(row["Q"] for row in history if not row["paced"])
+    assert (len(paced), others) == (4, 15)
+    assert min(paced) >= 1_800
+    assert others < heartbeat_sets.DECK["S"][1] < 1_800 - len(paced)
