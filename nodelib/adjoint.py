@@ -87,7 +87,9 @@ class _Adjoint(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad_z: Tensor) -> tuple[Tensor | None, ...]:
         refuse_second_derivatives()
-        t, z, *params = ctx.saved_tensors
+        t, z, *listed = ctx.saved_tensors
+        # Parameters may have been frozen since the forward pass.
+        params = [param for param in listed if param.requires_grad]
         if not torch.isfinite(grad_z).all():
             raise SolverError("The gradient handed to the backward solve holds NaN or Inf.")
         f = CountedField(ctx.task.f, z[0])
@@ -97,7 +99,7 @@ class _Adjoint(torch.autograd.Function):
         _, adjoint, _ = system.split(flat)
         grad_t = None
         if ctx.needs_input_grad[2]:
-            grad_t = _time_gradients(f, times, z, grad_z, adjoint).to(t.dtype)
+            grad_t = _time_gradients(f, times, z, grad_z, adjoint)
         track = {}
         if steps:
             parts = [system.split(step.z) for step in steps]
@@ -107,7 +109,9 @@ class _Adjoint(torch.autograd.Function):
                 "a": torch.stack([part[1] for part in parts]),
             }
         ctx.task.backward.append(AdjointStats(f.nfe, cost.accepted, cost.rejected, **track))
-        return None, adjoint, grad_t, *system.parameter_gradients(flat)
+        found = iter(system.parameter_gradients(flat))
+        grad_params = (next(found) if param.requires_grad else None for param in listed)
+        return None, adjoint, grad_t, *grad_params
 
 
 def _solve_backwards(
@@ -201,9 +205,6 @@ class AugmentedField:
         return torch.cat(parts).to(flat.dtype)
 
     def parameter_gradients(self, flat: Tensor) -> list[Tensor]:
-        """The last part of ``flat`` in the shapes and dtypes of the parameters."""
+        """The last part of ``flat`` in the shapes of the parameters (torch sees to the dtypes)."""
         pieces = self.split(flat)[2].split([param.numel() for param in self.params])
-        return [
-            piece.view(param.shape).to(param.dtype)
-            for piece, param in zip(pieces, self.params, strict=True)
-        ]
+        return [piece.view(param.shape) for piece, param in zip(pieces, self.params, strict=True)]

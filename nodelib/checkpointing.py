@@ -64,6 +64,8 @@ class _Checkpointed(torch.autograd.Function):
         last = last_touched(grad_z)
         adjoint = torch.zeros_like(grad_z[0])
         grad_t = torch.zeros_like(t)
+        # Parameters may have been frozen since the forward pass.
+        live = [index for index, param in enumerate(params) if param.requires_grad]
         grad_params: list[Tensor | None] = [None] * count
         steps = [step for step in zip(ctx.clock, states, strict=True) if step[0][0] < last]
         reached = last + 1
@@ -73,7 +75,7 @@ class _Checkpointed(torch.autograd.Function):
                 adjoint = adjoint + grad_z[reached]
             with torch.enable_grad():
                 z = state.detach().requires_grad_()
-                inputs = [z, *params]
+                inputs = [z, *(params[index] for index in live)]
                 if wants_t:
                     ends = t[interval : interval + 2].detach().requires_grad_()
                     start, dt = stretched(ends, start, dt, z.dtype)
@@ -84,7 +86,7 @@ class _Checkpointed(torch.autograd.Function):
             adjoint = grads[0]
             if wants_t:
                 grad_t[interval : interval + 2] += grads[-1]
-            for index, grad in enumerate(grads[1 : count + 1]):
+            for index, grad in zip(live, grads[1 : len(live) + 1], strict=True):
                 if grad is not None:
                     total = grad_params[index]
                     grad_params[index] = grad if total is None else total + grad

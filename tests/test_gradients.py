@@ -204,6 +204,18 @@ def test_parameters_changed_in_place_before_the_backward_pass_are_noticed(mode):
         z.sum().backward()
 
 
+@MODE
+def test_parameters_may_be_frozen_between_the_passes(mode):
+    field, z0, t = problem("quadratic")
+    wanted = gradients(odeint, field, z0, t, lambda z: z[-1].sum(), grad=mode)
+    z = odeint(field, z0, t, grad=mode)
+    field.pair.requires_grad_(False)
+    z[-1].sum().backward()
+    found = (z0.grad, t.grad, field.damping.grad)
+    for mine, right in zip(found, (wanted[0], wanted[1], wanted[3]), strict=True):
+        torch.testing.assert_close(mine, right, rtol=1e-6, atol=1e-9)
+
+
 @OWN
 def test_second_derivatives_are_refused_rather_than_wrong(mode):
     field, z0, t = problem("forced")
