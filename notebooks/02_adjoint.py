@@ -1139,10 +1139,10 @@ verdict_table("002", verdicts, recorded)
 # block are numbered 1 and 2 in one list and two problems, 0 and 1 everywhere else. Read literally,
 # the interval of problem (\*) does not contain its own start.
 #
-# Two signs in its appendix are wrong without harm to its result: that of the last term of the
-# rewritten derivative, which vanishes once $\lambda(t_1) = 0$ is chosen, and that of the
-# substitution, which as printed would give the adjoint the opposite end value to the one on the
-# next line.
+# Two signs in its appendix are wrong, though the result printed after them is right: that of the
+# last term of the rewritten derivative, which vanishes once $\lambda(t_1) = 0$ is chosen, and that
+# of the substitution, which as printed would give the adjoint the opposite end value to the one on
+# the next line.
 #
 # Its Euler recurrences are approximations, so they are judged by their limit on ever finer grids.
 # {numref}`fig-02-euler` shows what the misprinted index costs: the error does not fall at all.
