@@ -931,10 +931,10 @@ Markdown(
 )
 
 # %% [markdown]
-# All of them compute the same gradient, each to within a few times what was asked for. They do not
-# take the same time. Our default takes about a third of what torchdiffeq's adjoint takes, and our
-# backprop less than half of its `odeint`. But **diffrax is far ahead of both**, by a factor of five
-# at the least: JAX compiles the whole solve and its gradient into one program, where we run Python
+# All of them compute the same gradient, with errors from about the requested tolerance to some
+# twenty times that. They do not take the same time. Our default takes about a third of what torchdiffeq's adjoint takes, and our
+# backprop less than half of its `odeint`. But **diffrax is far ahead of both**, mode for
+# mode by a factor of five at the least: JAX compiles the whole solve and its gradient into one program, where we run Python
 # between operations of a few microseconds. On states this small that is nearly all of the time. The
 # gap narrows as the field grows, as the second pair of columns shows, and compiling took seconds.
 # Who needs speed on small systems should look there.
@@ -1007,7 +1007,7 @@ claims.table("03")
 #
 # ## What to read next
 #
-# Chapters 04 and 05 use these gradients to learn systems. On the choice between the two orders of
+# Chapters 04 and 05, to come, use these gradients to learn systems. On the choice between the two orders of
 # "discretise" and "optimise", with the same warning about reconstruction, see
 # {cite}`gholami2019anode`; {cite}`zhuang2020adaptive` checkpoints adaptive steps, as
 # `nodelib.odeint` does. Chapter 5 of {cite}`kidger2021neural` compares all of these, and
