@@ -36,7 +36,7 @@ PROBLEMS = {
     "forced batch": (fields.ForcedVanDerPol, [[1.2, -0.5], [0.3, 0.4]], [0.3, 0.9, 1.4]),
     "forced backwards": (fields.ForcedVanDerPol, [1.2, -0.5], [1.4, 0.9, 0.3]),
     "quadratic": (Quadratic, [0.5, -1.0, 0.8], [-0.5, 0.1, 1.0]),
-    "network": (lambda: Network(2, 8).double(), [[0.5, -1.0], [1.0, 0.2]], [0.0, 0.5, 1.5]),
+    "network": (lambda: Network(2, 5).double(), [[0.5, -1.0], [1.0, 0.2]], [0.0, 0.5, 1.5]),
 }
 
 

@@ -52,11 +52,10 @@ def test_gradcheck_of_the_continuous_adjoint_within_the_error_of_the_grid(method
 @MODE
 @ADAPTIVE
 def test_gradcheck_with_adaptive_steps(method, mode):
-    # The finite differences see the solver's error divided by their step.
-    tolerance = 1e-8 if method == "bosh3" else 1e-11
+    # The finite differences see the error of the solver divided by their step.
+    tolerance, allowed = (1e-7, 1e-3) if method == "bosh3" else (1e-10, 1e-5)
     solved, inputs = end_of(mode, method=method, rtol=tolerance, atol=tolerance)
-    allowed = 3e5 * math.sqrt(tolerance) * 1e-4
-    assert torch.autograd.gradcheck(solved, inputs, eps=1e-4, rtol=allowed, atol=allowed)
+    assert torch.autograd.gradcheck(solved, inputs, eps=1e-3, rtol=allowed, atol=allowed)
 
 
 @MODE

@@ -144,12 +144,12 @@ def test_their_gradients_and_ours_are_the_same(name, backwards):
     ):
         field, y0, t, _ = made(name, backwards)
         y0.requires_grad_(), t.requires_grad_()
-        y = solver(field, y0, t, rtol=1e-10, atol=1e-11, method="dopri5")
+        y = solver(field, y0, t, rtol=1e-9, atol=1e-10, method="dopri5")
         weights = torch.linspace(-1.0, 2.0, 10, dtype=torch.float64)[:, None]
         found[way] = torch.autograd.grad((weights * y).sum(), (y0, t, *field.parameters()))
     for way in ("our adjoint", "checkpoint", "backprop"):
         for ours, theirs in zip(found[way], found["their adjoint"], strict=True):
-            allowed = 1e-7 * max(1.0, float(theirs.abs().max()))
+            allowed = 1e-6 * max(1.0, float(theirs.abs().max()))
             assert (ours - theirs).abs().max() < allowed, way
 
 
