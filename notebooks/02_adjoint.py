@@ -62,7 +62,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from nodelib import claims, plotting, results
+from nodelib import claims, experiments, plotting, results
 from nodelib.experiments import adjoint_extensions, adjoint_formulas
 from nodelib.fields import ForcedVanDerPol
 from nodelib.formulas import FORMULAS, blocks, hamiltonian
@@ -72,6 +72,9 @@ from nodelib.formulas.verdicts import relative_error
 from nodelib.solvers import solve
 
 plotting.use_style()
+if profile == "full":
+    for name in ("adjoint_formulas", "adjoint_extensions"):
+        experiments.record(name)
 
 # %% [markdown]
 # ## The problem

@@ -83,7 +83,7 @@ def shown(table):
 
 
 if profile == "full":
-    for name in ("mitdb_census", "heartbeat_sets", "rr_census"):
+    for name in ("mitdb_census", "heartbeat_sets", "rr_census", "deck_data"):
         experiments.record(name)
 
 # %% [markdown]
