@@ -84,6 +84,10 @@ def summarise(measured: Sequence[Any], unit: str = "") -> str:
     mean, spread = statistics.fmean(measured), statistics.stdev(measured)
     if spread == 0:
         return f"{format_value(measured[0])}{behind} (n = {len(measured)})"
+    if 0 < abs(mean) < 1e-3:
+        power = math.floor(math.log10(abs(mean)))
+        scaled = f"({mean / 10**power:.1f} ± {spread / 10**power:.1f})e{power}"
+        return f"{scaled}{behind} (n = {len(measured)})"
     decimals = max(0, 1 - math.floor(math.log10(spread)))
     return f"{mean:,.{decimals}f} ± {spread:,.{decimals}f}{behind} (n = {len(measured)})"
 

@@ -73,7 +73,15 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from nodelib import claims, deck_adjoint, diffrax_peer, gradient_problems, plotting, results
+from nodelib import (
+    claims,
+    deck_adjoint,
+    diffrax_peer,
+    experiments,
+    gradient_problems,
+    plotting,
+    results,
+)
 from nodelib.differentiation import MODES, WAYS, differentiate, kept_by, relative_error
 from nodelib.experiments import (
     backward_evaluations,
@@ -85,6 +93,16 @@ from nodelib.experiments import (
 from nodelib.solvers import solve
 
 plotting.use_style()
+RECORDED = (
+    "gradient_errors",
+    "gradient_memory",
+    "reconstruction",
+    "backward_evaluations",
+    "gradient_libraries",
+)
+if profile == "full":
+    for name in RECORDED:
+        experiments.record(name)
 LOOKS = {
     "backprop": (plotting.BLUE, "o", "-"),
     "checkpoint": (plotting.GREEN, "s", "--"),
@@ -100,7 +118,7 @@ def line(ax, way, x, y, **more):
 
 
 def sig(x):
-    return f"{x:.1e}"
+    return f"{x:.1e}".replace("-", "\N{NON-BREAKING HYPHEN}")
 
 
 # %% [markdown]

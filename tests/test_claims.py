@@ -479,3 +479,8 @@ def test_every_corrected_formula_says_what_should_have_been_printed():
 def test_the_vocabulary_of_the_schema_is_that_of_the_rules():
     schema = ledger._validator().schema["$defs"]["rule"]["properties"]
     assert set(schema) == {*rules.RULES, *rules.ARITHMETIC, "formula", "all_of"}
+
+
+def test_small_means_are_written_with_a_power_of_ten():
+    assert rules.summarise([1e-5, 2e-5, 3e-5]) == "(2.0 ± 1.0)e-5 (n = 3)"
+    assert rules.summarise([0.1, 0.2, 0.3]) == "0.20 ± 0.10 (n = 3)"
