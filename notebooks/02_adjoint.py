@@ -43,8 +43,8 @@ seed = 0
 #
 # Then it does what derivations rarely do.
 #
-# - It runs every result on a small system and compares it with finite differences, to nine
-#   digits or more.
+# - It runs every result on a small system and compares it with derivatives found another way
+#   (finite differences, complex step, automatic differentiation), to nine digits or more.
 # - It follows **the route of each document** that derives the method, in that document's own
 #   letters and signs, and sees where it arrives.
 # - It takes **every formula about the adjoint that the documents print**, evaluates it as
@@ -261,7 +261,7 @@ if profile == "full":
 #
 # - The gradient in $t_0$ holds $z_0$ fixed. Starting later from the same point is a different
 #   trajectory, and the loss changes by $-\lambda(t_0)^{\mathsf T} f(t_0)$.
-# - If $f$ is differentiable in $t$, then along a solution $\frac{\mathrm d}{\mathrm dt}
+# - If $f$ has a continuous derivative $f_t$, then along a solution $\frac{\mathrm d}{\mathrm dt}
 #   (\lambda^{\mathsf T} f) = \lambda^{\mathsf T} f_t$. Integrated, this gives a second form,
 #
 # $$
@@ -469,10 +469,11 @@ torch.testing.assert_close(by_adjoint, by_complex_step, rtol=1e-11, atol=1e-11)
 #
 # {numref}`fig-02-errors` shows both limits. On the left, the error of a plain central difference
 # has the shape of a V: too large a step and the curvature shows, too small a step and rounding
-# does. A gradient check with one arbitrary step can lose eight digits. On the right, the error of
-# the adjoint follows the tolerance of the solver, until single precision stops it.
+# does. A gradient check with one arbitrary step can lose eight digits. On the right,
+# the error of the adjoint follows the tolerance of the solver, in both precisions. The curve of
+# single precision ends at a tolerance of $10^{-7}$, its own rounding unit.
 
-# %% mystnb={"figure": {"caption": "Left: error of a central difference against its step, for two inputs. Right: largest relative error of the six adjoint gradients against the solver's tolerance, in both precisions. The reference is the complex step.", "name": "fig-02-errors"}, "image": {"alt": "Two log-log panels. Left: V-shaped curves that fall with slope two to a minimum near a step of ten to the minus five and rise again for smaller steps. Right: in float64 the error falls with the tolerance to ten to the minus ten; in float32 it levels off near ten to the minus five."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Left: error of a central difference against its step, for two inputs. Right: largest relative error of the six adjoint gradients against the solver's tolerance, in both precisions. The reference is the complex step.", "name": "fig-02-errors"}, "image": {"alt": "Two log-log panels. Left: V-shaped curves that fall with slope two to a minimum near a step of ten to the minus five and rise again for smaller steps. Right: in float64 the error falls with the tolerance to about ten to the minus nine; the float32 curve lies on it and ends at tolerance ten to the minus seven, with an error of four times ten to the minus six."}} tags=["hide-input"]
 figure, (left, right) = plt.subplots(1, 2)
 steps = np.logspace(-9, -1, 13)
 for index, marker in ((0, "o"), (5, "^")):
@@ -566,15 +567,18 @@ plt.show()
 # \end{aligned}
 # $$ (eq-02-route-001)
 #
-# All gradients now come from one theorem about $z_0$, which is the beauty of this road: parameters
-# and start time are initial values too. With $a_\theta(t_1) = 0$ and
+# The theorem about $z_0$ now serves for all, which is the beauty of this road: parameters and
+# start time are initial values too. The loss does not look at them, so both adjoints end at zero.
+# But a later start also shortens the run, which changes the loss by $-a(t_1)^{\mathsf T} f(t_1)$;
+# this is put in as the end value of $a_t$. With $a_\theta(t_1) = 0$ and
 # $a_t(t_1) = - a(t_1)^{\mathsf T} f(t_1)$ the values at $t_0$ are $\mathrm dL/\mathrm d\theta$ and
 # {eq}`eq-02-t0-integral`.
 #
 # *Where it slips.* The first slide has $a = +\mathrm dL/\mathrm dz$, the second
-# $a = -\partial\mathcal L/\partial z$, and the third defines $a_\theta$ and $a_t$ with a plus. Its
-# solutions are the integrals of {eq}`eq-02-route-001` alone. The value at the end, with which each
-# integral must be added up, is missing wherever it is not zero.
+# $a = -\partial\mathcal L/\partial z$, and the third defines $a_\theta$ and $a_t$ with a plus.
+# Three of its four solutions are the integrals of {eq}`eq-02-route-001` alone: the value at the
+# end, with which each must be added up, is missing wherever it is not zero. The fourth, in $t_1$,
+# has $\partial f/\partial t$ where $f$ belongs.
 #
 # ### Document 004, section 2: the same Lagrangian as ours
 #
@@ -595,7 +599,9 @@ rosetta()
 
 # %% [markdown]
 # Now in numbers, on the system {eq}`eq-02-system`. Each row starts from the end value of *its*
-# adjoint, solves *its* equation back, and evaluates *its* integral with the limits as printed. The
+# adjoint (where none is printed, from its definition; the slide of 000 borrows that of its proof),
+# solves the equation of its adjoint back, and evaluates its integral, if it has one, with the limits
+# as printed. The
 # errors are relative, against the complex step.
 
 # %%
@@ -610,6 +616,8 @@ rosetta_numbers(system)
 # $u^{\mathsf T} B = v^{\mathsf T} C$. It does not say what $A$, $B$ and $C$ are for a neural ODE.
 # Here is one answer.
 #
+# Divide the interval into $n$ steps of length $h$, and in this section let $t_k = t_0 + kh$ be
+# the grid: $t_n$ is the end time, and $f_\theta(t_k)$ is short for $f_\theta(t_k, z_k, \theta)$.
 # Take $n$ Euler steps $z_{k+1} = z_k + h f(t_k, z_k, \theta)$. The sensitivities
 # $B_k = \mathrm dz_k/\mathrm d\theta$ obey
 #
@@ -746,7 +754,8 @@ plt.show()
 #
 # The Lagrangian is now
 # $L(z(t_1)) + \int (H - \lambda^{\mathsf T} \dot z)\,\mathrm dt + \mu^{\mathsf T}(z_0 - z(t_0))$,
-# and the variation goes as before with $H_z$ in the place of $f_z^{\mathsf T}\lambda$. State and
+# and at fixed times the variation goes as before, with $H_z$ in the place of $f_z^{\mathsf T}\lambda$ and $H_\theta$ in that of $f_\theta^{\mathsf T}\lambda$. (When an end moves, the
+# integrand is now $\ell$, not zero; {prf:ref}`thm-02-jumps` has that.) State and
 # adjoint obey Hamilton's **canonical equations**
 #
 # $$
@@ -817,6 +826,7 @@ plt.show()
 # \qquad \delta_0 = \delta z_0 .
 # $$ (eq-02-proof-join)
 #
+# At $t_0$ only the right of the two sides exists, at $t_N$ only the left; outside, $\ell$ counts as zero.
 # The loss changes by
 #
 # $$
@@ -956,7 +966,8 @@ plt.show()
 #   f(t_k^+) \bigr) + \ell(t_k^-) - \ell(t_k^+)$.
 #
 # The listing returns $-\lambda(t_k^-)^{\mathsf T} f(t_k)$ for an observation on the way. That is
-# the answer to the *first* question, for a trajectory that starts at $t_k$.
+# the answer to the *first* question, for a trajectory that starts just before $t_k$ and is still
+# observed at $t_k$: the kick is in it. One that starts at $t_k$ itself has $\lambda(t_k^+)$.
 
 # %%
 switched = adjoint_extensions.switched_problem(inputs_of_system, seed)
@@ -1002,8 +1013,9 @@ Table(
 # :::{prf:theorem} Functional gradient
 # :label: thm-02-functional
 #
-# Let the field and the running loss take $\theta(t)$, piecewise continuous. In the direction of a
-# piecewise continuous $\delta\theta(t)$, the loss {eq}`eq-02-general-loss` changes by
+# Let the conditions of {prf:ref}`thm-02-jumps` hold with a piecewise continuous $\theta(t)$ in
+# the place of the $\theta_k$. In the direction of a piecewise continuous $\delta\theta(t)$, the
+# loss {eq}`eq-02-general-loss` changes, to first order, by
 #
 # $$
 # \begin{aligned}
@@ -1014,7 +1026,8 @@ Table(
 # :::
 #
 # :::{prf:proof}
-# In the proof of {prf:ref}`thm-02-jumps`, put $\delta\theta(t)$ in the place of $\delta\theta_k$. It
+# Count the points where $\theta$ or $\delta\theta$ jumps among the $t_k$, with $L_k = 0$. In the
+# proof of {prf:ref}`thm-02-jumps`, put $\delta\theta(t)$ in the place of $\delta\theta_k$. It
 # stays inside the integral, and with $\delta z_0 = 0$ and $\delta t_k = 0$ nothing else is left.
 # :::
 #
@@ -1246,7 +1259,7 @@ claims.table("02")
 #
 # Which line of the listing in document 001 makes the adjoint jump? Its line
 # `adj_t[i_t] = adj_t[i_t] - dLdt_i` serves two purposes at once. Separate them, so that the
-# gradients in times on the way come out right and that in the first time stays right.
+# gradients in all times come out right, that in the first also when the loss looks at $z(t_0)$.
 # :::
 #
 # :::{solution} ex-02-listing
@@ -1256,8 +1269,9 @@ claims.table("02")
 # `adj_t`, and for that `- dLdt_i` is right: at every observation $a_t$ jumps by
 # $-\nabla L_i^{\mathsf T} f_i$. But the same entry is returned. Keep the carried value in a variable
 # of its own, `a_t = a_t - dLdt_i`, solve back with it, and return `dLdt_i` alone in
-# `adj_t[i_t]`. What has been carried to $t_0$ is the gradient in the first time; the lines that
-# subtract `dLdt_0` go.
+# `adj_t[i_t]`.
+# What has been carried to $t_0$ is the gradient in the first time and goes into `adj_t[0]`; the
+# lines that compute and subtract `dLdt_0` go.
 # :::
 #
 # :::{exercise}
@@ -1306,7 +1320,8 @@ claims.table("02")
 #
 # $\mathrm dJ/\mathrm ds = H(s^-) - H(s^+) = 0$: the Hamiltonian is the same under both parameters.
 # Without observation and running loss, $\lambda(s)^{\mathsf T} f(s, z(s), \theta_0) =
-# \lambda(s)^{\mathsf T} f(s, z(s), \theta_1)$: both fields take the loss down at the same rate.
+# \lambda(s)^{\mathsf T} f(s, z(s), \theta_1)$:
+# at that point both fields change the loss at the same rate.
 # :::
 #
 # :::{exercise}
@@ -1319,7 +1334,7 @@ claims.table("02")
 # :::{solution} ex-02-control
 # :class: dropdown
 #
-# $\lambda(t) = z(t_1)/z(t)$, so $G = \lambda z = z(t_1)$ at all times. The solution is
+# $\lambda(t) = \exp \int_t^{t_1} \theta\,\mathrm ds$, so $G = \lambda z = z(t_1)$ at all times. The solution is
 # $z_0 \exp \int \theta\,\mathrm dt$: only the integral of $\theta$ matters, not when it is spent.
 # :::
 #

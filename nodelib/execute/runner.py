@@ -134,7 +134,7 @@ def execute(job: Job, report: Report) -> Result:
                 log_output=True,
                 execution_timeout=job.timeout,
                 autosave_cell_every=0,
-                extra_arguments=["--log-level=ERROR"],
+                extra_arguments=["--log-level=CRITICAL"],
                 cell_started=cell_started,
             )
         except PapermillExecutionError as error:
