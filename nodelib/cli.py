@@ -219,7 +219,7 @@ def bench(
     ] = None,
 ) -> None:
     """Measure speed as a ratio against a peer, interleaved in this process."""
-    from nodelib import benchmarks
+    from nodelib import benchmarks, paths
 
     with one_message():
         ratios = []
@@ -233,9 +233,8 @@ def bench(
             ratios += measured
         console.print(table)
         if json_file:
-            part = json_file.with_name(json_file.name + ".part")
-            part.write_text(json.dumps(benchmarks.report(ratios), indent=1) + "\n")
-            part.replace(json_file)
+            text = json.dumps(benchmarks.report(ratios), indent=1) + "\n"
+            paths.write(json_file, text.encode())
 
 
 if __name__ == "__main__":

@@ -30,24 +30,15 @@ def commit() -> tuple[str, bool | None]:
 
     ``("unknown", None)`` outside a git checkout or without git.
     """
-    head = _git("rev-parse", "HEAD")
+    head = git("rev-parse", "HEAD")
     if head is None:
         return "unknown", None
-    changed = _git("status", "--porcelain", "--", *CODE)
+    changed = git("status", "--porcelain", "--", *CODE)
     return head.strip(), None if changed is None else bool(changed.strip())
 
 
-def hardware() -> dict[str, str | int | float | None]:
-    """CPU model, cores, threads that torch uses, and memory in GiB."""
-    return {
-        "cpu": _cpu_model(),
-        "cores": os.cpu_count() or 1,
-        "threads": torch.get_num_threads(),
-        "memory_gib": _memory_gib(),
-    }
-
-
-def _git(*arguments: str) -> str | None:
+def git(*arguments: str) -> str | None:
+    """What git prints in the checkout; None without git, or where the command fails."""
     try:
         done = subprocess.run(
             ["git", "-C", str(paths.root()), *arguments],
@@ -58,6 +49,16 @@ def _git(*arguments: str) -> str | None:
     except FileNotFoundError:
         return None
     return done.stdout if done.returncode == 0 else None
+
+
+def hardware() -> dict[str, str | int | float | None]:
+    """CPU model, cores, threads that torch uses, and memory in GiB."""
+    return {
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count() or 1,
+        "threads": torch.get_num_threads(),
+        "memory_gib": _memory_gib(),
+    }
 
 
 def _cpu_model() -> str:

@@ -8,12 +8,11 @@ each by its own fingerprint.
 import hashlib
 import json
 import platform
-import subprocess
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
-from nodelib import __version__, claims, data, paths, results, trace
+from nodelib import __version__, claims, data, paths, results, surroundings, trace
 from nodelib.errors import NodelibError
 from nodelib.execute.runner import Job, Result
 
@@ -52,19 +51,11 @@ class Manifest:
 
 def commit() -> str:
     """Short hash of the checkout's commit, with a word if files differ from it."""
-    top = paths.root()
-
-    def git(*words: str) -> str:
-        done = subprocess.run(
-            ["git", "-C", str(top), *words], capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
-
-    try:
-        head = git("rev-parse", "--short=10", "HEAD")
-        return head + (" with uncommitted changes" if git("status", "--porcelain") else "")
-    except (OSError, subprocess.CalledProcessError):
+    head = surroundings.git("rev-parse", "--short=10", "HEAD")
+    changed = surroundings.git("status", "--porcelain")
+    if head is None or changed is None:
         return "unknown (not a git checkout)"
+    return head.strip() + (" with uncommitted changes" if changed.strip() else "")
 
 
 def versions() -> dict[str, str]:
@@ -118,10 +109,8 @@ def save(job: Job, result: Result) -> Manifest:
         versions=versions(),
         read=trace.read(job.trace),
     )
-    target = manifest_path(job.out, job.chapter.name)
-    part = target.with_suffix(".part")
-    part.write_text(json.dumps(asdict(made), indent=1), encoding="utf-8")
-    part.replace(target)
+    text = json.dumps(asdict(made), indent=1)
+    paths.write(manifest_path(job.out, job.chapter.name), text.encode())
     return made
 
 

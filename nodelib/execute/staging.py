@@ -6,14 +6,12 @@ Files are written only where their content changes, so that Sphinx re-reads only
 import hashlib
 import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import nbformat
 import yaml
 
-from nodelib import paths, scorecard
+from nodelib import paths, scorecard, surroundings
 from nodelib.errors import BuildError
 from nodelib.execute import reuse, status
 from nodelib.execute.chapters import Chapter
@@ -36,9 +34,7 @@ class Stage:
         if target.is_file() and target.read_bytes() == content:
             return
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(target.name + ".part")
-        part.write_bytes(content)
-        part.replace(target)
+        paths.write(target, content)
 
     def prune(self) -> None:
         """Remove what an earlier build left here; Sphinx's own output folder stays."""
@@ -108,17 +104,8 @@ def repository() -> str | None:
     """
     if name := os.environ.get("GITHUB_REPOSITORY"):
         return f"{os.environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{name}"
-    if not shutil.which("git"):
-        return None
-    done = subprocess.run(
-        ["git", "-C", str(paths.root()), "remote", "get-url", "origin"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    found = re.fullmatch(
-        r"(?:https://|git@)(github\.com)[:/](.+?)(?:\.git)?/?", done.stdout.strip()
-    )
+    remote = surroundings.git("remote", "get-url", "origin") or ""
+    found = re.fullmatch(r"(?:https://|git@)(github\.com)[:/](.+?)(?:\.git)?/?", remote.strip())
     return f"https://{found[1]}/{found[2]}" if found else None
 
 

@@ -1,5 +1,6 @@
 import contextlib
 import json
+import subprocess
 
 import nbformat
 import pytest
@@ -101,7 +102,7 @@ def test_buttons_appear_only_where_the_repository_is_known(staged, checkout, mon
 )
 def test_the_repository_is_read_from_the_remote(checkout, monkeypatch, remote, address):
     monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
-    git = staging.subprocess.run
+    git = subprocess.run
     git(["git", "init", "-q", str(checkout.root)], check=True)
     git(["git", "-C", str(checkout.root), "remote", "add", "origin", remote], check=True)
     assert staging.repository() == address
