@@ -35,3 +35,7 @@ class BuildError(NodelibError):
 
 class SolverError(NodelibError):
     """An ODE solve cannot start or cannot go on."""
+
+
+class ModelError(NodelibError):
+    """A model or its training was asked for something that it cannot be."""
