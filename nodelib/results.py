@@ -49,7 +49,10 @@ class Outcome:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One recorded run, as read from its file (see ``results.schema.json`` for the fields)."""
+    """One recorded run, as read from its file (see ``results.schema.json`` for the fields).
+
+    ``together`` runs were made side by side in ``wall_seconds``.
+    """
 
     path: Path
     experiment: str
@@ -64,6 +67,7 @@ class Run:
     command: str
     wall_seconds: float
     cpu_seconds: float
+    together: int
     date: str
     commit: str
     modified: bool | None
@@ -112,11 +116,12 @@ class Run:
         if self.modified:
             code += " with changes"
         data = ", ".join(f"{entry['name']} ({entry['completeness']})" for entry in self.data)
+        group = "" if self.together == 1 else f" ({self.together} runs side by side)"
         return (
             f"recorded {self.date[:10]} at {code}, seed {self.seed}"
             + (f", data {data}" if data else "")
             + f", on {self.hardware['cores']} cores of {self.hardware['cpu']}"
-            + f", torch {self.versions.get('torch', 'unknown')}, {self.wall_seconds:.1f} s"
+            + f", torch {self.versions.get('torch', 'unknown')}, {self.wall_seconds:.1f} s{group}"
         )
 
 
@@ -129,10 +134,12 @@ def record(
     command: str,
     wall_seconds: float,
     cpu_seconds: float,
+    together: int = 1,
 ) -> Path:
     """Write one run with its provenance; either all of it is written or nothing is.
 
-    Returns the path of the JSON file. An earlier recording of the same run is replaced.
+    ``together`` is the number of runs that were made side by side in that time. Returns the path
+    of the JSON file. An earlier recording of the same run is replaced.
 
     Raises:
         ResultsError: if a name is not in lower case letters, digits, ``_``, ``.`` and ``-``, a
@@ -159,6 +166,7 @@ def record(
         "command": command,
         "wall_seconds": round(wall_seconds, 3),
         "cpu_seconds": round(cpu_seconds, 3),
+        **({} if together == 1 else {"together": together}),
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "commit": commit,
         "modified": modified,
@@ -250,6 +258,7 @@ def _load(path: Path) -> Run:
         )
     weights = entry.pop("tensors")
     del entry["format"]
+    entry.setdefault("together", 1)
     return Run(path=path, weights=weights, **entry)
 
 

@@ -4,7 +4,8 @@ A module ``nodelib/experiments/<name>.py`` has:
 
 - ``VARIANTS: tuple[str, ...]`` and ``SEEDS: tuple[int, ...]``: what is recorded,
 - ``NEEDS: tuple[str, ...]``: the data sets that must be complete,
-- ``run(variant, seed) -> results.Outcome``,
+- ``run(variant, seed) -> results.Outcome``, or ``run_together(variant, seeds)``, which trains all
+  seeds side by side and returns an outcome for each seed; it needs ``rederive``,
 - optionally ``rederive(run: results.Run) -> dict``: the metrics (or some of them) computed again
   from the recorded weights; without it, verification runs the experiment again,
 - optionally ``TOLERANCE: dict[str, float]``: relative tolerance by pattern of a metric's name.
@@ -21,7 +22,7 @@ from types import ModuleType
 from nodelib import data, results
 from nodelib.errors import OfflineError, ResultsError
 
-REQUIRED = ("VARIANTS", "SEEDS", "NEEDS", "run")
+REQUIRED = ("VARIANTS", "SEEDS", "NEEDS")
 
 
 def names() -> list[str]:
@@ -41,6 +42,10 @@ def load(name: str) -> ModuleType:
         raise ResultsError(f"there is no experiment {name!r}; there are {', '.join(names())}")
     module = importlib.import_module(f"{__name__}.{name}")
     lacking = [attribute for attribute in REQUIRED if not hasattr(module, attribute)]
+    if not hasattr(module, "run_together"):
+        lacking += [] if hasattr(module, "run") else ["run"]
+    elif not hasattr(module, "rederive"):
+        lacking.append("rederive")
     if lacking:
         raise ResultsError(f"experiment {name!r} does not define {', '.join(lacking)}")
     return module
@@ -85,22 +90,39 @@ def record(
         )
     if missing := missing_data(name):
         raise ResultsError(f"experiment {name!r} {data_remedy(missing)}")
-    written = []
-    for variant in variants:
-        for seed in module.SEEDS if seeds is None else seeds:
-            wall, cpu = time.perf_counter(), time.process_time()
-            outcome = module.run(variant, seed)
-            command = ["python", "-m", "nodelib.experiments", name]
-            command += ["--variant", variant, "--seed", str(seed)]
-            written.append(
-                results.record(
-                    name,
-                    variant,
-                    seed,
-                    outcome,
-                    command=shlex.join(command),
-                    wall_seconds=time.perf_counter() - wall,
-                    cpu_seconds=time.process_time() - cpu,
-                )
-            )
-    return written
+    seeds = module.SEEDS if seeds is None else seeds
+    together = hasattr(module, "run_together")
+    groups = [tuple(seeds)] if together else [(seed,) for seed in seeds]
+    return [
+        path
+        for variant in variants
+        for group in groups
+        for path in _record_group(module, name, variant, group, together)
+    ]
+
+
+def _record_group(
+    module: ModuleType, name: str, variant: str, seeds: Sequence[int], together: bool
+) -> list[Path]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    if together:
+        outcomes = module.run_together(variant, seeds)
+    else:
+        outcomes = {seed: module.run(variant, seed) for seed in seeds}
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    command = ["python", "-m", "nodelib.experiments", name, "--variant", variant]
+    for seed in seeds:
+        command += ["--seed", str(seed)]
+    return [
+        results.record(
+            name,
+            variant,
+            seed,
+            outcomes[seed],
+            command=shlex.join(command),
+            wall_seconds=wall,
+            cpu_seconds=cpu,
+            together=len(seeds),
+        )
+        for seed in seeds
+    ]
