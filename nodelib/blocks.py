@@ -1,0 +1,109 @@
+"""Blocks of networks: plain, residual, and given by an ODE (chapter 01).
+
+A **residual block** maps ``z`` to ``z + f(t, z)``. An **ODE block** maps ``z(t0)`` to ``z(t1)``,
+where ``dz/dt = f(t, z)``. Euler's method with one step of length 1 is a residual block, and with n
+such steps it is n residual blocks with shared weights: the numbers are equal, bit for bit.
+He et al. 2016 for the first, Chen et al. 2018 for the second.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nodelib.errors import ModelError
+from nodelib.gradients import integrate
+from nodelib.solvers import SolveStats
+from nodelib.steps import Field, time_like
+
+
+class PlainBlock(nn.Module):
+    """``z -> activation(network(z))``."""
+
+    def __init__(self, network: nn.Module, activation: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.network, self.activation = network, activation
+
+    def forward(self, z: Tensor) -> Tensor:
+        """The output of the block."""
+        return self.activation(self.network(z))
+
+
+class ResidualBlock(nn.Module):
+    """``z -> z + f(t, z)``, with the number ``t`` of the block as the time.
+
+    ``forward`` raises ModelError where ``f`` changes the shape: nothing could be added then.
+    """
+
+    def __init__(self, f: Field, t: float = 0.0) -> None:
+        super().__init__()
+        self.f, self.t = f, t
+
+    def forward(self, z: Tensor) -> Tensor:
+        """The output of the block, of the shape of ``z``."""
+        change = self.f(time_like(self.t, z), z)
+        if change.shape != z.shape:
+            raise ModelError(
+                f"a residual block adds f(t, z) to z: f gave shape {tuple(change.shape)} for "
+                f"{tuple(z.shape)}; project z to that shape before the block"
+            )
+        return z + change
+
+
+def residual_network(fields: Iterable[Field]) -> nn.Sequential:
+    """Residual blocks one after the other, block k at time k; one field given n times is shared."""
+    return nn.Sequential(*(ResidualBlock(f, float(k)) for k, f in enumerate(fields)))
+
+
+class ODEBlock(nn.Module):
+    """``z(t0) -> z(t1)`` along ``dz/dt = f(t, z)``.
+
+    Args:
+        f: the field; its parameters are the block's.
+        t0, t1: where it begins and ends.
+        method, rtol, atol, grad, options: see ``nodelib.odeint``.
+
+    Attributes:
+        stats: the cost of the last forward pass, None before the first.
+
+    ``forward`` raises ``SolverError`` as ``nodelib.odeint`` does.
+    """
+
+    def __init__(
+        self,
+        f: Field,
+        t0: float = 0.0,
+        t1: float = 1.0,
+        *,
+        method: str = "dopri5",
+        rtol: float = 1e-7,
+        atol: float = 1e-9,
+        grad: str = "checkpoint",
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        if t0 == t1:
+            raise ModelError(f"an ODE block needs two different times, not t0 = t1 = {t0}")
+        self.f, self.span = f, (float(t0), float(t1))
+        self.settings = {"method": method, "rtol": rtol, "atol": atol, "grad": grad}
+        self.options = dict(options or {})
+        self.stats: SolveStats | None = None
+
+    @classmethod
+    def of_steps(cls, f: Field, steps: int, method: str = "euler") -> "ODEBlock":
+        """``steps`` steps of length 1 from time 0; with "euler" a residual network, shared ``f``.
+
+        Raises:
+            ModelError: if ``steps`` is not positive.
+        """
+        if steps < 1:
+            raise ModelError(f"steps must be at least 1, not {steps}")
+        return cls(f, 0.0, steps, method=method, grad="backprop", options={"num_steps": steps})
+
+    def forward(self, z: Tensor) -> Tensor:
+        """The state at ``t1``, of the shape of ``z``."""
+        times = torch.tensor(self.span, dtype=torch.float64)
+        solution = integrate(self.f, z, times, options=self.options, **self.settings)
+        self.stats = solution.stats
+        return solution.z[-1]
