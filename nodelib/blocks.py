@@ -18,6 +18,21 @@ from nodelib.solvers import SolveStats
 from nodelib.steps import Field, time_like
 
 
+class TimedField(nn.Module):
+    """The field ``f(t, z) = network((z, t))``: the time is one more input of the network.
+
+    For networks side by side the state has their leading axis, as ``nodelib.networks.MLP`` wants.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, t: Tensor, z: Tensor) -> Tensor:
+        """The field at a time and at states (..., d); the network has d + 1 inputs."""
+        return self.network(torch.cat((z, time_like(t, z).expand(*z.shape[:-1], 1)), -1))
+
+
 class PlainBlock(nn.Module):
     """``z -> activation(network(z))``."""
 

@@ -15,6 +15,7 @@ same with time as a fifth input; five initial states. Metrics:
   times, one of them negative: a layer for every real number
 - ``points.adaptive``: states at accepted steps of a solve, ``points.uniform``: whether they are
   equally spaced
+- ``global_over_local``: largest ratio of an adaptive solve's error at the end to its tolerance
 - ``own_weights.<n>``: relative distance of n blocks with weights of their own, drawn independently
   and steps 1/n long, from the ODE whose weights are their mean; ``own_weights.order`` of its fall
 
@@ -26,10 +27,10 @@ from collections.abc import Sequence
 
 import torch
 import torchdiffeq
-from torch import Tensor, nn
+from torch import Tensor
 
 from nodelib import results
-from nodelib.blocks import ODEBlock, residual_network
+from nodelib.blocks import ODEBlock, TimedField, residual_network
 from nodelib.formulas.verdicts import relative_error
 from nodelib.networks import MLP, Field
 from nodelib.solvers import solve
@@ -46,19 +47,6 @@ METHODS = ("euler", "midpoint", "rk4")
 TARGETS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-6, 1e-8)
 BUDGETS = (1, 2, 4, 8, 16, 32, 64, 128)
 TIGHT = {"rtol": 1e-13, "atol": 1e-13}
-
-
-class TimedField(nn.Module):
-    """``f(t, z) = network(z, sin t)``: time is one more input."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, t: Tensor, z: Tensor) -> Tensor:
-        """The field at a time and at states (..., d)."""
-        clock = torch.sin(t).expand(*z.shape[:-1], 1)
-        return self.network(torch.cat((z, clock), -1))
 
 
 def start(seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -205,6 +193,8 @@ def run(variant: str, seed: int) -> results.Outcome:
         ]
         metrics[f"budget.{budget}"] = min(within)[1]
     metrics["modern_wins"] = modern_wins(metrics)
+    reached = enumerate(found["dopri5"]["error"], start=1)
+    metrics["global_over_local"] = max(error * 10.0**k for k, error in reached)
     metrics |= _points(seed)
     counts = (10, 100, 1000, 10000)
     apart = own_weights(seed, counts)
