@@ -35,12 +35,15 @@ Metrics, of each model ``<question>.<activation>`` and of ``rates``:
 - ``differences``: relative error of the finite differences of the noisy observations
 """
 
+import statistics
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
 
 from nodelib import predator_prey, results
+from nodelib.errors import ResultsError
 from nodelib.predator_prey import BEYOND, GAP, INTERVALS, SETTINGS, Observations, Setting
 from nodelib.predator_prey_models import Model
 from nodelib.training import History, Recipe, train
@@ -62,9 +65,36 @@ MODELS = (
     "rates",
 )
 MEASURES = ("field.on", "field.off", "trajectory.within", "trajectory.beyond", "drift")
+TUNING = "lotka_volterra_tuning"
+SCALINGS = {"standardised": True, "as-is": False}
 
-CHOSEN: Mapping[str, tuple[float, bool]] = {}
-"""Peak rate, and whether states are standardised: the best of ``lotka_volterra_tuning``."""
+
+def best(tables: Sequence[Mapping[str, float]], name: str) -> str:
+    """The settings ``<scaling>.<rate>`` of a model with the lowest mean over the tuning seeds.
+
+    ``tables`` holds the metrics ``validation.<model>.<scaling>.<rate>`` of each of these seeds.
+    """
+    start = f"validation.{name}."
+    keys = [key for key in tables[0] if key.startswith(start)]
+    lowest = min(keys, key=lambda key: statistics.fmean(table[key] for table in tables))
+    return lowest.removeprefix(start)
+
+
+@cache
+def chosen(name: str) -> tuple[float, bool]:
+    """Peak rate of a model, and whether it sees standardised states, from the recorded tuning.
+
+    Raises:
+        ResultsError: if the tuning is not recorded.
+    """
+    tables = [run.metrics for run in results.read(TUNING)]
+    if not tables:
+        raise ResultsError(
+            f"settings are chosen from the recorded experiment {TUNING}, which is missing: "
+            f"restore it from the repository, or run 'python -m nodelib.experiments {TUNING}'"
+        )
+    scaling, _, rate = best(tables, name).partition(".")
+    return float(rate), SCALINGS[scaling]
 
 
 def build(
@@ -84,7 +114,7 @@ def trained(
     name: str, seeds: Sequence[int], seen: Observations, steps: int = STEPS
 ) -> tuple[Model, History]:
     """Models of one name, trained from their chosen settings."""
-    rate, standardised = CHOSEN[name]
+    rate, standardised = chosen(name)
     model = build(name, seeds, seen, standardised)
     history = train(
         model,
@@ -160,7 +190,7 @@ def loaded(recorded: results.Run, setting: Setting) -> tuple[dict[str, Model], O
     names = dict.fromkeys(key.partition("/")[0] for key in weights)
     models = {}
     for name in (name for name in MODELS if name in names):
-        model = build(name, [recorded.seed], seen, CHOSEN[name][1])
+        model = build(name, [recorded.seed], seen, chosen(name)[1])
         models[name] = model.load(_part(weights, name))
     return models, seen
 

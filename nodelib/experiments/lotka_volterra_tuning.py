@@ -1,8 +1,9 @@
 """The peak rate and the scaling of every model of ``lotka_volterra``, chosen on validation data.
 
 Every model of that experiment meets the same grid: three peak rates, each with standardised states
-and with states as they are, at half the length of training. The score is one for all, whatever the question: the error of predicted
-trajectories from the known starts of four validation trajectories, against their noisy
+and with states as they are, at half the length of training. (Except "rates", the true form, which
+sees states as they are in both.) The score is one for all, whatever the question: the error of
+predicted trajectories from the known starts of four validation trajectories, against their noisy
 observations, as ``predator_prey.trajectory_error``. The best has the lowest mean over the tuning
 seeds, which no other experiment uses.
 
@@ -10,13 +11,12 @@ Metrics: ``validation.<model>.<standardised or as-is>.<rate>``. The recorded wei
 the best of each model.
 """
 
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 
 from nodelib import predator_prey, results
-from nodelib.experiments.lotka_volterra import MODELS, STEPS, build, recipe
+from nodelib.experiments.lotka_volterra import MODELS, SCALINGS, STEPS, best, build, recipe
 from nodelib.predator_prey import INTERVALS, SETTINGS, Observations
 from nodelib.predator_prey_models import Model
 from nodelib.training import train
@@ -27,7 +27,6 @@ NEEDS = ()
 TOLERANCE = {"*": 1e-5}
 
 RATES = (3e-3, 1e-2, 3e-2)
-SCALINGS = {"standardised": True, "as-is": False}
 
 
 def scores(model: Model, held_out: Observations) -> list[float]:
@@ -35,14 +34,6 @@ def scores(model: Model, held_out: Observations) -> list[float]:
     with torch.no_grad():
         walks = model.double().trajectories(held_out.clean[0], INTERVALS, fineness=2)
     return predator_prey.trajectory_error(walks[1:], held_out.states[1:]).tolist()
-
-
-def best(tables: Sequence[Mapping[str, float]], name: str) -> str:
-    """The settings ``<scaling>.<rate>`` of a model with the lowest mean over the tuning seeds."""
-    start = f"validation.{name}."
-    keys = [key for key in tables[0] if key.startswith(start)]
-    lowest = min(keys, key=lambda key: statistics.fmean(table[key] for table in tables))
-    return lowest.removeprefix(start)
 
 
 def run_together(variant: str, seeds: Sequence[int]) -> dict[int, results.Outcome]:
