@@ -1,0 +1,1 @@
+"""Models that infer a hidden state: variational autoencoder, latent ODE, recurrent baseline."""
