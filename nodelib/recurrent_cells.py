@@ -68,15 +68,17 @@ class RecurrentModel(nn.Module):
         """The map of a unit interval read as Euler's method: ``h + gap (map(h) - h)``."""
         return h + gap * (self.step(h, torch.ones_like(gap)) - h)
 
-    def forward(self, first: Tensor, gaps: Tensor, step=None) -> Tensor:
+    def forward(self, first: Tensor, gaps: Tensor, step=None, parts: int = 1) -> Tensor:
         """Observations (S, B, n + 1, observed) from the first one (S, B, observed) on.
 
-        ``gaps`` (S, B, n) holds the intervals; ``step`` is a method to use instead of ``step``.
+        ``gaps`` (S, B, n) holds the intervals; ``step`` is a method to use instead of ``step``;
+        every interval is walked in ``parts`` equal steps.
         """
         step = self.step if step is None else step
         h = self.encode(first)
         states = [h]
-        for gap in gaps.unsqueeze(-1).unbind(2):
-            h = step(h, gap)
+        for gap in (gaps / parts).unsqueeze(-1).unbind(2):
+            for _ in range(parts):
+                h = step(h, gap)
             states.append(h)
         return self.decode(torch.stack(states, 2))

@@ -3,7 +3,7 @@
 The models of ``nodelib.recurrent_cells`` learn van der Pol's oscillator (mu = 1) from 32
 trajectories of 5 time units with noise of s.d. 0.05, sampled every 0.2 ("regular") or at
 intervals drawn uniformly from 0.05 to 0.35 ("irregular"). They see the first sample and predict the
-others. All get 500 steps of Adam on all trajectories and the rate of ``RATES`` with the least mean
+others. All get 600 steps of Adam on all trajectories and the rate of ``RATES`` with the least mean
 error on 16 validation trajectories, sampled as in training. ``rnn_gap`` needs irregular training.
 
 Metrics of one seed, errors as root mean square over 64 test trajectories without noise, in units of
@@ -17,9 +17,10 @@ the signal's standard deviation:
 - ``refined.<n>``: distance of the residual model with n steps per interval from its ODE, and
   ``refined.order``; ``refined_error.<n>``: its error
 - ``gru``: relative error of a GRU cell against its residual form ``h + (1 - z) (n - h)``
-- ``answer``: to document 003's question, whether a recurrent network can predict at irregular
-  times, by rule: "yes" if "rnn" (irregular) errs less than twice as much as "ode"; else "with the
-  intervals as input" if "rnn_gap" does so; else "no"
+- ``answer``: to document 003's question, whether a recurrent or residual network can predict at
+  irregular times, from the errors of the models trained and tested so: "yes" if that of "rnn" is at
+  most a quarter above that of "ode"; else "with the intervals as input" if that of "rnn_gap" is;
+  else "with the intervals as steps" if that of "residual" is; else "no"
 - ``similar``: whether a recurrent network is a residual one, as document 004 says: "gated cells
   are" if the GRU is to rounding; "all are" if the trained "rnn" also keeps its error, up to a
   factor of two, at "half" when read as Euler's method
@@ -47,7 +48,7 @@ TOLERANCE = {"*": 2e-2, "gru": 100.0, "refined.*": 0.1}
 INTERVAL, SAMPLES = 0.2, 25
 NOISE = 0.05
 RATES = (3e-3, 1e-2, 3e-2)
-STEPS = 500
+STEPS = 600
 TRAINED = {
     "regular": ("rnn", "residual", "ode"),
     "irregular": ("rnn", "rnn_gap", "residual", "ode"),
@@ -114,9 +115,13 @@ def fit(kind: str, training: str, seeds: Sequence[int], recipe: Recipe) -> Recur
 
 @torch.no_grad()
 def errors(model: RecurrentModel, data: Series, true: Tensor | None = None, step=None):
-    """Relative root mean square error of each model; where it has left all bounds, 1e6."""
+    """Relative root mean square error of each model; where it has left all bounds, 1e6.
+
+    An ODE is a promise for all steps: here "ode" takes four where training took one.
+    """
     true = data.true if true is None else true
-    predicted = model(data.true[:, :, 0], data.gaps, step)
+    parts = 4 if model.kind == "ode" else 1
+    predicted = model(data.true[:, :, 0], data.gaps, step, parts)
     size = true.std(dim=(1, 2, 3))
     found = (predicted - true).square().mean((1, 2, 3)).sqrt() / size
     return found.nan_to_num(1e6, posinf=1e6).clamp_max(1e6).tolist()
@@ -209,8 +214,7 @@ def refined(model: RecurrentModel, data: Series) -> dict[str, object]:
     first, gaps = data.true[:, :, 0].double(), data.gaps.double()
     found = {}
     for n in (*REFINEMENTS, 1024):
-        split = (gaps / n).repeat_interleave(n, dim=-1)
-        found[n] = double(first, split)[:, :, ::n]
+        found[n] = double(first, gaps, parts=n)
     size, limit = data.true.std(), found[1024]
     distances = [float((found[n] - limit).square().mean().sqrt() / size) for n in REFINEMENTS]
     metrics: dict[str, object] = {
@@ -240,12 +244,16 @@ def gru_error(seed: int) -> float:
 
 
 def _answer(metrics: Mapping[str, object]) -> str:
-    rnn, gap, ode = (
-        metrics[f"error.irregular.{kind}.irregular"] for kind in ("rnn", "rnn_gap", "ode")
-    )
-    if rnn < 2 * ode:
-        return "yes"
-    return "with the intervals as input" if gap < 2 * ode else "no"
+    answers = {
+        "rnn": "yes",
+        "rnn_gap": "with the intervals as input",
+        "residual": "with the intervals as steps",
+    }
+    ode = metrics["error.irregular.ode.irregular"]
+    for kind, answer in answers.items():
+        if metrics[f"error.irregular.{kind}.irregular"] <= 1.25 * ode:
+            return answer
+    return "no"
 
 
 def _similar(metrics: Mapping[str, object]) -> str:
