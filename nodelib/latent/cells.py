@@ -31,6 +31,9 @@ def generators(seeds: Sequence[int], part: int) -> list[torch.Generator]:
 class Recurrent(nn.Module):
     """S plain recurrent networks: ``h' = tanh(x W + b + h U)``, from ``h = 0`` on.
 
+    ``U`` starts as a random orthogonal matrix, so that a state neither fades nor explodes at first:
+    what was read a hundred steps ago can still be learnt from.
+
     Args:
         inputs, hidden: sizes.
         seeds: one for each network.
@@ -41,8 +44,7 @@ class Recurrent(nn.Module):
         super().__init__()
         draw = generators(seeds, part)
         self.enter = Affine(inputs, hidden, generators=draw, alone=False)
-        bound = hidden**-0.5
-        turns = [(2 * torch.rand(hidden, hidden, generator=g) - 1) * bound for g in draw]
+        turns = [torch.linalg.qr(torch.randn(hidden, hidden, generator=g)).Q for g in draw]
         self.turn = nn.Parameter(torch.stack(turns))
 
     def step(self, x: Tensor, h: Tensor) -> Tensor:
