@@ -75,7 +75,7 @@ LABELS = {
     "rnn_times": "recurrent, with times",
 }
 RATES = {"spirals": (0.003, 0.01), "shared-centre": (0.01,)}
-STEPS, BATCH, CLIP = 3000, 32, 1.0
+STEPS, BATCH, CLIP = 4000, 32, 1.0
 SCALE = 5.0
 NODE = 10
 BINS = 10
