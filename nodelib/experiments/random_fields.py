@@ -1,0 +1,214 @@
+"""Random vector fields of six kinds, each learned by a network and by models with structure.
+
+For each kind and seed one field is drawn (``nodelib.random_fields``) and sampled: six training
+trajectories of 101 points over 10 time units with Gaussian noise of s.d. 0.01, four trajectories
+for validation and eight for the test, all from starts of their own in [-1.5, 1.5]^2. Models are
+trained on random windows of 1 to 3 time units and at most 12 points, eight a step, each window with
+its own irregular times. Network width, rate and steps were chosen by the mean error on the
+validation trajectories of the seeds 100 and 101, which are fields of their own (``choices``).
+
+Models: ``network`` (2-32-32-2, tanh), ``polynomial`` (degree 3, 20 coefficients), ``hamiltonian``
+(J grad H, two layers of 32), all trained alike; ``matching`` (the same polynomials, fitted in
+closed form to central differences).
+
+Metrics ``<kind>.<model>``: ``on`` (relative field error within 0.1 of the training trajectories),
+``off`` (rest of the square [-1.8, 1.8]^2), ``rest`` (relative error of the test trajectories over
+10 units), ``beyond`` (the training trajectories, solved from their true starts, from 10 to 20
+units: extrapolation; over the spread of the data), ``validation``. ``<kind>.best``: the model with
+the smallest ``rest``.
+"""
+
+import functools
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nodelib import results
+from nodelib.identification import (
+    distance_to,
+    fit_windows,
+    lattice,
+    noisy,
+    predict,
+    relative_field_error,
+    relative_trajectory_error,
+    sample,
+    starts_in_box,
+)
+from nodelib.networks import MLP, Field, load_weights, member_weights
+from nodelib.random_fields import KINDS, draw_field, monomials
+from nodelib.structured_fields import HamiltonianNetwork, Polynomial
+from nodelib.training import Recipe
+from nodelib.windows import Span
+
+VARIANTS = ("kinds",)
+SEEDS = tuple(range(5))
+NEEDS = ()
+TOLERANCE = {"*": 1e-3}
+
+END, POINTS, NOISE, HALF = 10.0, 101, 0.01, 1.5
+COUNTS = {"train": 6, "validation": 4, "test": 8}
+SPAN, WINDOWS, STEPS_PER_INTERVAL = Span(1.0, 3.0, 12), 8, 2
+UNITS = 32
+RECIPE = Recipe(1500, 0.01, schedule="cosine", clip=1.0)
+SETTINGS = ((32, 0.003), (32, 0.01), (32, 0.03), (64, 0.01))
+TRAINED = ("network", "polynomial", "hamiltonian")
+MODELS = (*TRAINED, "matching")
+NEAR, SIDE = 0.1, 1.8
+
+
+def times(until: float = END) -> Tensor:
+    """Times of the observations, a tenth apart."""
+    points = round(until / END * (POINTS - 1)) + 1
+    return torch.linspace(0, until, points, dtype=torch.float64)
+
+
+def starts(which: str, seed: int) -> Tensor:
+    """Initial states of the trajectories of one part of the data: (count, 2)."""
+    part = list(COUNTS).index(which)
+    return starts_in_box(COUNTS[which], HALF, seed=10 * seed + part)
+
+
+@functools.cache
+def trajectories(kind: str, seed: int, which: str, until: float = END) -> Tensor:
+    """True trajectories of one field, (count, N, 2)."""
+    return sample(draw_field(kind, seed), starts(which, seed), times(until))
+
+
+def observed(kind: str, seed: int) -> Tensor:
+    """The training data of one field, (count, N, 2)."""
+    return noisy(trajectories(kind, seed, "train"), NOISE, (seed,))[0]
+
+
+def models(seeds, units: int = UNITS) -> dict[str, nn.Module]:
+    """Untrained models, one for each entry of ``seeds``, side by side."""
+    return {
+        "network": Field(MLP((2, units, units, 2), "tanh", seeds=seeds, dtype=torch.float64)),
+        "polynomial": Polynomial(seeds),
+        "hamiltonian": HamiltonianNetwork(units, seeds),
+    }
+
+
+def matched(data: Tensor) -> Tensor:
+    """Coefficients (1, 10, 2) by least squares of central differences: derivative matching."""
+    t = times()
+    slopes = (data[:, 2:] - data[:, :-2]) / (t[2] - t[0])
+    terms = monomials(data[:, 1:-1]).reshape(-1, 10)
+    found = np.linalg.lstsq(terms.numpy(), slopes.reshape(-1, 2).numpy(), rcond=None)[0]
+    return torch.from_numpy(found)[None]
+
+
+def learn(
+    seeds, recipe: Recipe | None = None, units: int = UNITS, names=TRAINED
+) -> dict[str, nn.Module]:
+    """The models ``names`` trained for all kinds and seeds, side by side in that order."""
+    members = [(kind, seed) for kind in KINDS for seed in seeds]
+    data = torch.stack([observed(*member) for member in members])
+    owners = [seed for _, seed in members]
+    learned = {name: model for name, model in models(owners, units).items() if name in names}
+    for model in learned.values():
+        fit_windows(
+            model,
+            times(),
+            data,
+            owners,
+            recipe or RECIPE,
+            span=SPAN,
+            count=WINDOWS,
+            steps=STEPS_PER_INTERVAL,
+        )
+    return learned
+
+
+def run_together(variant: str, seeds: tuple[int, ...]) -> dict[int, results.Outcome]:
+    """Train everything for all kinds and seeds."""
+    learned = learn(seeds)
+    outcomes = {}
+    for k, seed in enumerate(seeds):
+        tensors = {
+            f"{kind}.{name}.{key}": value
+            for row, kind in enumerate(KINDS)
+            for name, model in learned.items()
+            for key, value in member_weights(model, row * len(seeds) + k).items()
+        }
+        outcomes[seed] = results.Outcome(
+            metrics=metrics(seed, tensors),
+            tensors=tensors,
+            parameters=learned["network"].network.count,
+        )
+    return outcomes
+
+
+def rederive(run: results.Run) -> dict[str, object]:
+    """All metrics from the recorded weights."""
+    return metrics(run.seed, run.tensors())
+
+
+def metrics(seed: int, tensors: dict[str, Tensor]) -> dict[str, object]:
+    """Everything measured about the fields of one seed."""
+    found: dict[str, object] = {}
+    for kind in KINDS:
+        fields = {name: trained(kind, name, tensors) for name in TRAINED}
+        fields["matching"] = load_weights(
+            Polynomial((0,)), {"weights": matched(observed(kind, seed))}
+        )
+        found[kind] = {name: judge(kind, seed, field) for name, field in fields.items()}
+        found[kind]["best"] = min(MODELS, key=lambda name: found[kind][name]["rest"])
+    return found
+
+
+def trained(kind: str, name: str, tensors: dict[str, Tensor]) -> nn.Module:
+    """One trained model of one seed, with a leading axis of 1."""
+    prefix = f"{kind}.{name}."
+    weights = {
+        key.removeprefix(prefix): value[None]
+        for key, value in tensors.items()
+        if key.startswith(prefix)
+    }
+    units = weights["second.weight"].shape[-1] if name == "hamiltonian" else UNITS
+    return load_weights(models((0,), units)[name], weights)
+
+
+def judge(kind: str, seed: int, model: nn.Module) -> dict[str, float]:
+    """Errors of one learned field."""
+    true, t = draw_field(kind, seed), times(2 * END)
+    train = trajectories(kind, seed, "train", 2 * END)
+    points = lattice((-SIDE, -SIDE), (SIDE, SIDE), 41)
+    near = distance_to(points, train[:, :POINTS].reshape(-1, 2)) <= NEAR
+    with torch.no_grad():
+        wanted, got = true(t[0], points), model(t[0], points[None])[0]
+    ahead = predict(model, starts("train", seed)[None], t, steps=2)[0]
+    errors = {
+        "on": relative_field_error(got[near], wanted[near]),
+        "off": relative_field_error(got[~near], wanted[~near]),
+        "beyond": relative_trajectory_error(
+            ahead[:, POINTS:], train[:, POINTS:], unit=train[:, :POINTS]
+        ),
+    }
+    errors["rest"] = trajectory_error(kind, seed, "test", model)
+    errors["validation"] = trajectory_error(kind, seed, "validation", model)
+    return errors
+
+
+def trajectory_error(kind: str, seed: int, part: str, model: nn.Module) -> float:
+    """Relative error of one learned field on the trajectories of one part of the data."""
+    paths = predict(model, starts(part, seed)[None], times(), steps=2)[0]
+    return relative_trajectory_error(paths, trajectories(kind, seed, part))
+
+
+def choices(steps: int = 1000, seeds: tuple[int, ...] = (100, 101)) -> dict[str, float]:
+    """Mean validation error of the network for each setting, on fields that are not recorded."""
+    found = {}
+    for units, rate in SETTINGS:
+        recipe = replace(RECIPE, steps=steps, rate=rate)
+        learned = learn(seeds, recipe, units, ("network",))["network"]
+        errors = []
+        for k, (kind, seed) in enumerate((kind, seed) for kind in KINDS for seed in seeds):
+            alone = models((0,), units)["network"]
+            weights = member_weights(learned, k)
+            load_weights(alone, {key: value[None] for key, value in weights.items()})
+            errors.append(trajectory_error(kind, seed, "validation", alone))
+        found[f"{units} units, rate {rate}"] = float(np.mean(errors))
+    return found
