@@ -1,0 +1,164 @@
+"""The experiments of chapter 06, with hardly any training: what they measure and what they keep."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from nodelib import data
+from nodelib.data import spirals
+from nodelib.errors import ModelError
+from nodelib.experiments import latent_listing, latent_ode, sampling_rate, vae_digits
+from nodelib.latent.ode import LatentODE, Sizes
+from nodelib.training import Recipe
+from nodelib.verification import compare
+
+
+def recorded(variant, seed, outcome):
+    return SimpleNamespace(
+        variant=variant, seed=seed, metrics=outcome.metrics, tensors=lambda: outcome.tensors
+    )
+
+
+@pytest.fixture(scope="module")
+def hurried():
+    """Two models of two seeds after two steps, and the metrics as they derive again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(latent_ode, "STEPS", 2)
+        patch.setattr(latent_ode, "COUNTS", (30, 100))
+        patch.setitem(latent_ode.MODELS, "spirals", ("ode_times", "rnn_times"))
+        outcomes = latent_ode.run_together("spirals", (0, 3))
+        again = latent_ode.rederive(recorded("spirals", 3, outcomes[3]))
+        yield {seed: outcome.metrics for seed, outcome in outcomes.items()}, again
+
+
+def test_what_is_recorded_of_the_spirals_follows_from_the_weights(hurried):
+    metrics, again = hurried
+    kept = {name: value for name, value in metrics[3].items() if name in again}
+    assert compare(kept, again, {"*": 1e-4}) == []
+    assert set(metrics[3]) == {*again, "validation", "chosen"}
+    assert metrics[0]["rmse"] != metrics[3]["rmse"]
+
+
+def test_the_setting_with_the_least_validation_error_is_kept(hurried):
+    metrics = hurried[0][0]
+    for name in ("ode_times", "rnn_times"):
+        for n in ("30", "100"):
+            scores = metrics["validation"][name][n]
+            chosen = metrics["chosen"][name][n]
+            assert min(scores, key=scores.get) == f"{chosen['rate']:g}-{chosen['stride']}"
+    assert set(metrics["validation"]["rnn_times"]["30"]) == {
+        f"{rate:g}-{stride}" for rate in (0.003, 0.01) for stride in ("one", "mean")
+    }
+
+
+def test_the_simple_guesses_have_the_error_that_they_should(hurried):
+    rmse = hurried[0][0]["rmse"]
+    test = latent_ode.sets(0, spirals.SHIFT)["test"][100]
+    error = test.noisy[:, 99:100] - test.truth[:, 100:]
+    assert rmse["hold"]["100"]["truth"] == pytest.approx(np.sqrt(np.mean(error**2)))
+    assert rmse["family"]["100"]["truth"] < 0.05
+
+
+def test_no_test_spiral_is_trained_on_and_none_is_seen_past_its_hundredth_point():
+    data_of = latent_ode.sets(1, spirals.SHIFT)
+    starts = {part: data_of[part][30].truth[:, 0] for part in spirals.SPLITS}
+    every = np.concatenate(list(starts.values()))
+    assert len(np.unique(spirals.split(1000, 1)["test"])) == 200
+    assert len(every) == 1000
+    assert not any(s.observed[:, spirals.POINTS :].any() for s in data_of["test"].values())
+
+
+def test_the_direction_is_read_from_states_that_hold_it_and_not_from_others(monkeypatch):
+    parts = latent_ode.sets(0, 0.0, (30,))
+    train, test = parts["train"][30], parts["test"][30]
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr(
+        latent_ode, "states", lambda model, shown: rng.normal(size=(len(shown.start), 4))
+    )
+    assert latent_ode.direction_read(None, train, test) < 0.65
+    monkeypatch.setattr(
+        latent_ode,
+        "states",
+        lambda model, shown: rng.normal(size=(len(shown.start), 4)) + 9 * shown.clockwise[:, None],
+    )
+    assert latent_ode.direction_read(None, train, test) == 1
+
+
+@pytest.mark.parametrize("variant", sampling_rate.VARIANTS)
+def test_what_is_recorded_of_the_sampling_rate_follows_from_the_weights(variant, monkeypatch):
+    whole = sampling_rate.signal
+    monkeypatch.setattr(sampling_rate, "signal", lambda *a: dataclasses.replace(whole(*a), steps=2))
+    outcome = sampling_rate.run_together(variant, (0,))[0]
+    again = sampling_rate.rederive(recorded(variant, 0, outcome))
+    assert compare({"x": outcome.metrics["between"]}, {"x": again["between"]}, {"*": 1e-4}) == []
+    assert set(again) == set(outcome.metrics)
+
+
+def test_windows_of_the_ecg_begin_on_the_coarsest_grid_and_stay_in_their_part():
+    signal = sampling_rate.ecg_signal()
+    wave = data.toy_ecg().record.signals[:, 0]
+    known = wave[: 180 * 360]
+    wave = (wave - known.mean()) / known.std()
+    np.testing.assert_allclose(signal.given["train"][5, :, 0], wave[80 : 80 + 512])
+    np.testing.assert_allclose(signal.given["test"][0, :, 0], wave[240 * 360 : 240 * 360 + 512])
+    assert len(signal.given["train"]) == (180 * 360 - 512) // 16 + 1
+
+
+def test_only_every_kth_point_is_shown():
+    signal = sampling_rate.spiral_signal(0)
+    shown = signal.series("test", 5)
+    assert shown.observed[0, 0].nonzero()[:, 0].tolist() == list(range(0, 100, 5))
+    assert sampling_rate.held_back(signal, 5).tolist() == [n for n in range(95) if n % 5]
+
+
+def test_plain_interpolation_goes_through_the_samples_and_smoothing_does_not():
+    signal = sampling_rate.spiral_signal(0)
+    small = {part: x[:3] for part, x in signal.given.items()}
+    signal = dataclasses.replace(signal, given=small, truth=small)
+    told = sampling_rate.by_hand(signal, 5)
+    places = np.arange(0, 100, 5)
+    for way in ("spline", "linear"):
+        np.testing.assert_allclose(told[way][:, places], small["test"][:, places])
+    rest = np.abs(told["smooth"][:, places] - small["test"][:, places]).mean()
+    assert 0.1 * signal.noise < rest < 2 * signal.noise
+    assert (told["hold"] == small["test"][:, 95:96]).all()
+
+
+def test_an_encoder_of_a_regular_grid_takes_no_times():
+    with pytest.raises(ModelError, match="takes no times"):
+        LatentODE(Sizes(places=10), times=True, nodes=torch.arange(3.0), seeds=[0])
+
+
+def test_the_listing_is_compared_and_a_wrong_one_would_be_found(monkeypatch):
+    right = latent_listing.run("listing", 0).metrics
+    assert right["loss"]["classification"] == right["draw"]["classification"] == "holds"
+    assert (right["reads_backwards"], right["encoder_sees_times"]) == ("yes", "no")
+    monkeypatch.setattr(
+        latent_listing, "listed_divergence", lambda mean, log_variance: mean**2 + log_variance
+    )
+    wrong = latent_listing.run("listing", 0).metrics
+    assert wrong["loss"]["classification"] == wrong["divergence"]["classification"] == "wrong"
+
+
+def test_an_autoencoder_learns_and_its_metrics_follow_from_its_weights(offline):
+    digits = data.mnist()
+    model, history = vae_digits.fit(digits.train_images, [0, 1], Recipe(60, 3e-3), batch=32)
+    assert history.of(1)[-10:].mean() < 0.6 * history.of(1)[:5].mean()
+    weights = {name: value[1].half() for name, value in model.named_parameters()}
+    few = dataclasses.replace(
+        digits, test_images=digits.test_images[:50], test_labels=digits.test_labels[:50]
+    )
+    found = vae_digits.measure(vae_digits.alone(weights), few, 1)
+    assert found == vae_digits.measure(vae_digits.alone(weights), few, 1)
+    assert found["elbo"] == pytest.approx(found["reconstruction"] - found["divergence"], rel=1e-5)
+    assert found["gain"] == pytest.approx(found["elbo"] - found["independent"], rel=1e-5)
+    assert found["importance"] > found["elbo_same"]
+
+
+def test_binary_images_are_drawn_once_and_have_the_means_of_the_grey_ones():
+    images = np.full((400, 28, 28), 64, np.uint8)
+    assert torch.equal(vae_digits.binary(images), vae_digits.binary(images))
+    assert float(vae_digits.binary(images).mean()) == pytest.approx(64 / 255, abs=0.01)
