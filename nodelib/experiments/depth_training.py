@@ -59,8 +59,8 @@ TOLERANCE = {
 
 DEPTHS = (2, 4, 8, 16, 32, 64)
 SHALLOW = 4
-RATES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
-STEPS, BATCH = 1500, 128
+RATES = (3e-3, 1e-2, 3e-2, 1e-1)
+STEPS, BATCH = 1000, 128
 TRAIN, VALIDATION = slice(0, 10_000), slice(50_000, 55_000)
 
 
