@@ -1,0 +1,89 @@
+"""The experiments of chapter 05: choosing, comparing, reloading."""
+
+import pytest
+import torch
+
+from nodelib import predator_prey, results, verification
+from nodelib.errors import ResultsError
+from nodelib.experiments import lotka_volterra, lotka_volterra_tuning
+from nodelib.predator_prey import SETTINGS
+
+
+def test_the_best_settings_have_the_lowest_mean_over_the_tuning_seeds():
+    tables = [
+        {"validation.a.as-is.0.01": 1.0, "validation.a.standardised.0.01": 3.0},
+        {"validation.a.as-is.0.01": 1.1, "validation.a.standardised.0.01": 0.1},
+    ]
+    assert lotka_volterra.best(tables, "a") == "as-is.0.01"
+
+
+def test_settings_are_not_made_up_where_no_tuning_is_recorded(monkeypatch):
+    monkeypatch.setattr(results, "read", lambda name: [])
+    lotka_volterra.chosen.cache_clear()
+    with pytest.raises(ResultsError, match="chosen from the recorded experiment"):
+        lotka_volterra.chosen("node.relu")
+
+
+def test_every_model_has_recorded_settings_of_the_grid():
+    lotka_volterra.chosen.cache_clear()
+    for name in lotka_volterra.MODELS:
+        rate, standardised = lotka_volterra.chosen(name)
+        assert rate in lotka_volterra_tuning.RATES
+        assert standardised in (True, False)
+
+
+def test_tuning_seeds_are_used_for_nothing_else():
+    assert not set(lotka_volterra_tuning.SEEDS) & set(lotka_volterra.SEEDS)
+
+
+def test_ratios_are_to_the_neural_ode_of_the_same_activation():
+    seen = predator_prey.training(SETTINGS["several"], [0])
+    values = {"node.relu": 2.0, "node.tanh": 4.0, "time.tanh": 8.0, "rates": 1.0}
+    table = {name: dict.fromkeys(lotka_volterra.MEASURES, x) for name, x in values.items()}
+    metrics = lotka_volterra.compared(table, seen)
+    assert metrics["ratio.time.tanh.drift"] == 2.0
+    assert metrics["ratio.node.tanh.drift"] == 2.0
+    assert metrics["ratio.rates.drift"] == 0.5
+    assert "ratio.node.relu.drift" not in metrics
+    assert metrics["lowest.field.on"] == "relu"
+
+
+def test_the_floors_are_those_of_the_interval_and_of_the_noise():
+    noisy = lotka_volterra.floors(predator_prey.training(SETTINGS["several"], [0]))
+    clean = lotka_volterra.floors(predator_prey.training(SETTINGS["clean"], [0]))
+    assert clean["exact_map.field.on"] == noisy["exact_map.field.on"]
+    assert 0.2 < clean["exact_map.field.on"] < 0.5
+    assert clean["differences"] < noisy["differences"]
+
+
+def test_the_true_law_has_no_error_by_any_measure():
+    seen = predator_prey.training(SETTINGS["several"], [0])
+    model = lotka_volterra.build("rates", [0], seen, False)
+    model.load({"rates": torch.tensor([1.5, 1.0, 3.0, 1.0])})
+    (measures,) = lotka_volterra.measure(model, seen)
+    assert measures["field.on"] < 1e-12
+    assert measures["field.off"] < 1e-12
+    assert max(measures["trajectory.within"], measures["trajectory.beyond"]) < 5e-3
+    assert measures["drift"] < 5e-3
+
+
+def test_training_side_by_side_and_reloading_give_the_same_measures(monkeypatch):
+    monkeypatch.setattr(lotka_volterra, "chosen", lambda name: (0.01, True))
+    names = ("node.relu", "next.relu", "time.relu", "derivative.relu", "rolled.relu")
+    outcomes = lotka_volterra.train_all(SETTINGS["windows"], [4, 5], names, steps=3)
+    assert outcomes[5].parameters == 1082
+    for seed, outcome in outcomes.items():
+        run = StoredRun(seed, outcome.tensors)
+        again = lotka_volterra.remeasured(run, SETTINGS["windows"])
+        assert not verification.compare(outcome.metrics, again, lotka_volterra.TOLERANCE)
+    assert outcomes[4].metrics["node.relu.field.on"] != outcomes[5].metrics["node.relu.field.on"]
+
+
+class StoredRun:
+    """What ``remeasured`` needs of a recorded run."""
+
+    def __init__(self, seed, tensors):
+        self.seed, self._tensors = seed, tensors
+
+    def tensors(self):
+        return self._tensors
