@@ -13,7 +13,8 @@ import scipy.optimize
 def by_differences(times: np.ndarray, observed: np.ndarray) -> np.ndarray:
     """Least squares of central differences on the states between: derivative matching.
 
-    Biased by the spacing, about ``h^2 A^3 / 6``, and by noise in the states.
+    Biased by the spacing, about ``h^2 A^3 / 6``, and by noise in the states, which makes the whole
+    matrix too small.
     """
     slopes = (observed[2:] - observed[:-2]) / (times[2:] - times[:-2])[:, None]
     return np.linalg.lstsq(observed[1:-1], slopes, rcond=None)[0].T
