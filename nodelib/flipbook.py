@@ -11,7 +11,6 @@ import io
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
-from IPython.display import HTML
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -32,8 +31,8 @@ def png(figure: Figure, dpi: int = DPI) -> bytes:
 
 def flipbook(
     frames: Sequence[bytes], labels: Sequence[str], alt: str, *, name: str, slider: str
-) -> HTML:
-    """Frames with a slider below them.
+) -> str:
+    """HTML of frames with a slider below them, for ``IPython.display.HTML``.
 
     Args:
         frames: PNG images of one size.
@@ -68,7 +67,7 @@ def flipbook(
         "[...row.children].forEach((e,i)=>e.style.display=i==k?(row.dataset.row):'none');"
         "this.setAttribute('aria-valuetext',b.querySelector('output').children[k].textContent)"
     )
-    return HTML(
+    return (
         f'<div data-flipbook id="{name}" style="max-width:34rem">'
         f'<div data-row="block">{rest}</div>'
         f'<label for="{name}-slider">{html.escape(slider)}</label> '

@@ -21,7 +21,7 @@ def frames():
 
 def page(frames, **changes):
     arguments = {"alt": "A line.", "name": "book-1", "slider": "step"} | changes
-    return flipbook(frames, ["step 0", "step <1>", "step 2"], **arguments).data
+    return flipbook(frames, ["step 0", "step <1>", "step 2"], **arguments)
 
 
 def test_frames_are_small_pictures_and_their_figures_are_closed(frames):
