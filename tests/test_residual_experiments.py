@@ -143,12 +143,10 @@ def test_digits_are_averaged_over_squares_and_standardised(digits):
     assert images.shape == (600, 196)
     assert float(images.mean()) == pytest.approx(0, abs=1e-4)
     assert float(images.std()) == pytest.approx(1, abs=1e-4)
-    raw = data.mnist().train_images[3].astype(float) / 255
-    mean = raw[4:6, 12:14].mean()
-    other = raw[14:16, 12:14].mean()
-    step = images[3, 7 * 14 + 6] - images[3, 2 * 14 + 6]
-    scale = float(depth_training._reduced(data.mnist().train_images[:600]).std())
-    assert float(step) * scale == pytest.approx(other - mean, abs=1e-5)
+    raw = data.mnist().train_images[:600].astype(np.float32) / 255
+    squares = raw.reshape(600, 14, 2, 14, 2).mean((2, 4)).reshape(600, 196)
+    expected = (squares - squares.mean()) / squares.std(ddof=1)
+    assert np.allclose(images.numpy(), expected, atol=1e-4)
     assert set(labels.tolist()) == set(range(10))
 
 
@@ -169,9 +167,9 @@ def test_a_short_training_learns_and_measures_what_it_keeps(digits, monkeypatch)
     metrics = depth_training.measures(weights, 1, digits)
     assert metrics["constructed.same"]
     assert metrics["constructed.train_error"] == metrics["train_error.plain.4"]
-    assert metrics["rise.plain"] == metrics["train_error.plain.6"] - min(
-        metrics["train_error.plain.2"], metrics["train_error.plain.4"]
-    )
+    errors = [metrics[f"train_error.plain.{d}"] for d in (2, 4, 6)]
+    assert metrics["rise.plain"] == depth_training.rise(errors)
+    assert metrics["gain.plain"] == errors[0] - min(errors[1:])
 
 
 def test_gradients_before_training_vanish_bare_and_explode_plain_but_not_residual(digits):
@@ -181,6 +179,11 @@ def test_gradients_before_training_vanish_bare_and_explode_plain_but_not_residua
     assert first["bare"] < 1e-15
     assert first["plain"] > 1e3
     assert 1e-2 < first["residual"] < 10
+
+
+def test_a_rise_is_above_the_best_before_and_may_be_negative():
+    assert depth_training.rise([5.0, 3.0, 4.0]) == 1.0
+    assert depth_training.rise([5.0, 3.0, 2.0]) == -1.0
 
 
 def test_a_course_is_told_in_words():
@@ -276,6 +279,7 @@ def test_five_fields_say_that_lipschitz_is_sufficient_and_not_necessary():
 
 
 def test_conditions_are_named():
+    assert uniqueness._condition(True, False) == "sufficient, not necessary"
     assert uniqueness._condition(True, True) == "sufficient and necessary"
     assert uniqueness._condition(False, True) == "necessary, not sufficient"
     assert uniqueness._condition(False, False) == "neither sufficient nor necessary"

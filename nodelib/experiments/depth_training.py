@@ -149,6 +149,11 @@ def similarity(weight: Tensor) -> float:
     return float((rows[1:] * rows[:-1]).sum(1).mean())
 
 
+def rise(values: Sequence[float]) -> float:
+    """The last value less the least of those before it."""
+    return values[-1] - min(values[:-1])
+
+
 def course(values: Sequence[float]) -> str:
     """How a sequence runs: "falls", "rises", or "falls, then rises" and so on."""
     words = ["falls" if b < a else "rises" if b > a else "stays" for a, b in pairwise(values)]
@@ -220,8 +225,8 @@ def measures(weights: Mapping[str, Tensor], seed: int, digits: Digits) -> dict[s
             metrics |= {f"{name}.{d}": e for d, e in zip(DEPTHS, found, strict=True)}
             prefix = {"train": "", "test": "test_"}.get(part)
             if prefix is not None:
-                metrics[f"{prefix}rise.{kind}"] = found[-1] - min(found[:-1])
-                metrics[f"{prefix}gain.{kind}"] = found[0] - min(found[1:])
+                metrics[f"{prefix}rise.{kind}"] = rise(found)
+                metrics[f"{prefix}gain.{kind}"] = rise(found[::-1])
             if part == "train":
                 metrics[f"best_depth.{kind}"] = DEPTHS[found.index(min(found))]
                 metrics[f"with_depth.{kind}"] = course(found)
