@@ -11,9 +11,10 @@ recorded samples, in units of the signal's standard deviation). Training windows
 16 samples, so that no model ever sees a sample that is held back.
 
 The latent ODE is that of ``latent_ode``, with an encoder that reads the regular grid at once; for
-the ECG it is larger (``ECG_SIZES``). What else was chosen (``RATE``, steps, the noise that is
-assumed of the ECG) was chosen on the validation parts of seed 100, by the error at held-back
-points. In reality these would not be at hand: the choice favours the latent ODE.
+the ECG it is larger (``ECG_SIZES``). ``RATE``, the number of
+steps and the noise that is assumed of the ECG were settled on the validation parts with seed 100,
+by the error at held-back points. In reality these would not be at hand, which favours the latent
+ODE.
 
 Metrics, root mean square errors of the test part:
 
