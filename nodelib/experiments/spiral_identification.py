@@ -17,12 +17,13 @@ multiple shooting), ``warm-shooting`` (both), ``first-part`` (as ``warm``, but t
 80 points, two turns of five). ``differences``, ``logarithm``, ``trajectory`` are the estimators of
 ``nodelib.linear_estimates`` on exact data.
 
-Metrics of each: ``matrix`` (row by row), ``error`` (relative, Frobenius), ``recovered`` ("yes" if
-that is at most 0.05), ``decay``, ``frequency``, ``fit`` (relative trajectory error from the true
-initial state over the time of the data), ``beyond`` (the same over as long a time again; for
-``first-part`` over the 120 points left out), ``rest`` (from eight other initial states),
-``matched`` ("yes" if the RMS error of ``fit`` is within the noise, 0.01, on each coordinate).
-Trajectories of a matrix are those of its own solver: by Euler's steps or in closed form.
+Metrics of each: ``matrix`` (row by row), ``error`` (relative, Frobenius), ``recovered`` ("found"
+if that is at most 0.05, else "missed"), ``decay``, ``frequency``, ``fit`` (relative trajectory
+error from the true initial state over the time of the data), ``beyond`` (the same over as long a
+time again; for ``first-part`` over the 120 points left out), ``rest`` (from eight other initial
+states), ``matched`` ("matched" if the RMS error of ``fit`` is within the noise, 0.01, on each
+coordinate, else "missed"). Trajectories of a matrix are those of its own solver: by Euler's steps
+or in closed form.
 
 ``settled``: the step after which ``long`` stays within 0.05 (-1 if never). ``start_turn``: half of
 A21 - A12 where training starts; the true one is 1, and a negative one turns the wrong way.
@@ -242,11 +243,11 @@ def judge(matrix: Tensor, name: str) -> dict[str, object]:
     return {
         "matrix": matrix.flatten().tolist(),
         "error": error,
-        "recovered": "yes" if error <= CLOSE else "no",
+        "recovered": "found" if error <= CLOSE else "missed",
         "decay": decay,
         "frequency": frequency,
         "fit": relative_trajectory_error(got[:seen], wanted[:seen]),
         "beyond": relative_trajectory_error(got[seen:], wanted[seen:]),
         "rest": rest,
-        "matched": "yes" if rms <= NOISE else "no",
+        "matched": "matched" if rms <= NOISE else "missed",
     }
