@@ -1,0 +1,154 @@
+"""Chapter 04's recorded experiments: what is recorded, and parts of them derived again."""
+
+import numpy as np
+import pytest
+import torch
+
+from nodelib import results
+from nodelib.experiments import (
+    complicated_dynamics,
+    noise_and_sparsity,
+    random_fields,
+    spiral_identification,
+    training_loop,
+)
+from nodelib.fields import Linear
+from nodelib.identification import sample
+from nodelib.linear_estimates import euler_matrix
+from nodelib.random_fields import TwoCentres
+
+EXPERIMENTS = (
+    complicated_dynamics,
+    noise_and_sparsity,
+    random_fields,
+    spiral_identification,
+    training_loop,
+)
+
+
+@pytest.mark.parametrize("module", EXPERIMENTS, ids=lambda module: module.__name__.split(".")[-1])
+def test_every_variant_and_seed_is_recorded_from_committed_code(module):
+    runs = results.read(module.__name__.split(".")[-1])
+    assert {(run.variant, run.seed) for run in runs} == {
+        (variant, seed) for variant in module.VARIANTS for seed in module.SEEDS
+    }
+    assert not any(run.modified for run in runs)
+
+
+def test_the_closed_form_of_the_flow_is_what_the_solvers_find():
+    truth, start = spiral_identification.truth(), spiral_identification.start()
+    t = spiral_identification.times()
+    exact = spiral_identification.flow(truth, start, len(t), False)
+    torch.testing.assert_close(exact, sample(Linear(truth), start, t), rtol=0, atol=1e-6)
+    by_euler = spiral_identification.flow(truth, start, len(t), True)
+    solved = sample(Linear(truth), start, t, method="euler", steps=4)
+    torch.testing.assert_close(by_euler, solved, rtol=0, atol=1e-12)
+    assert (by_euler - exact).norm() > 0.1
+
+
+def test_a_perfect_matrix_has_no_error_and_one_by_euler_only_with_euler():
+    truth = spiral_identification.truth()
+    perfect = spiral_identification.judge(truth, "rk4")
+    assert (perfect["error"], perfect["fit"], perfect["rest"]) == (0, 0, 0)
+    assert (perfect["recovered"], perfect["matched"]) == ("found", "matched")
+    step = float(spiral_identification.times()[1]) / 4
+    bent = torch.from_numpy(euler_matrix(truth.numpy(), step))
+    assert spiral_identification.judge(bent, "exact-data")["fit"] < 1e-10
+    assert spiral_identification.judge(bent, "rk4")["fit"] > 0.05
+    assert spiral_identification.judge(2 * truth, "rk4")["recovered"] == "missed"
+
+
+def test_the_recorded_matrices_derive_again():
+    run = results.one("spiral_identification", "listing", 3)
+    again = spiral_identification.judge(run.tensors()["rk4"], "rk4")
+    assert again["error"] == pytest.approx(run.metric("rk4.error"))
+    assert again["beyond"] == pytest.approx(run.metric("rk4.beyond"))
+
+
+def test_a_start_from_an_estimate_does_not_fail():
+    for run in results.read("spiral_identification"):
+        assert run.metric("warm.recovered") == "found"
+
+
+def test_every_noise_has_data_of_its_own_size():
+    data = noise_and_sparsity.observations("points-50", (0, 1))
+    clean = data[0]
+    assert data.shape == (2 * len(noise_and_sparsity.NOISES), 50, 2)
+    spread = [float((rows - clean).std()) for rows in data[::2]]
+    np.testing.assert_allclose(spread[1:], np.array([1, 3, 10, 20, 30]) * spread[1], rtol=1e-9)
+
+
+def test_the_sweep_trains_a_method_of_each_kind(monkeypatch):
+    monkeypatch.setattr(noise_and_sparsity, "RECIPE", noise_and_sparsity.RECIPE.__class__(2, 0.01))
+    outcomes = noise_and_sparsity.run_together("points-25", (4,))
+    metrics = outcomes[4].metrics
+    assert set(metrics["n100"]) == set(noise_and_sparsity.METHODS)
+    assert metrics["n0"]["logarithm"]["error"] < 1e-8
+    assert metrics["n0"]["windows"]["error"] > 0.1
+
+
+def test_a_model_that_is_the_field_has_no_error_anywhere():
+    found = complicated_dynamics.field_errors("whole", TwoCentres().requires_grad_(False))
+    assert found == {"on": 0, "off": 0, "where": "everywhere"}
+
+
+def test_distances_are_called_by_the_noise():
+    names = [complicated_dynamics.closeness(rms) for rms in (0.005, 0.05, 0.5)]
+    assert names == ["matched", "roughly", "missed"]
+
+
+def test_the_map_walks_by_its_own_steps():
+    steps = complicated_dynamics.Steps(torch.nn.Linear(2, 2))
+    z = torch.ones(3, 2)
+    walked = steps.walk(z, 3)
+    assert walked.shape == (3, 3, 2)
+    torch.testing.assert_close(walked[:, 2], steps(steps(z)))
+
+
+def test_members_that_see_a_part_are_judged_beyond_it():
+    half, course, others, rest = complicated_dynamics.held_out("part")
+    assert (len(half) + 1) // 2 == complicated_dynamics.POINTS
+    assert course.shape == (len(half), 2)
+    assert rest.shape == (len(others), 60, 2)
+
+
+def test_the_recorded_network_derives_again():
+    run = results.one("complicated_dynamics", "listing", 1)
+    tensors = run.tensors()
+    model = complicated_dynamics.one_model("network", tensors, "part.network")
+    errors = complicated_dynamics.field_errors("part", model)
+    assert errors["on"] == pytest.approx(run.metric("part.network.on"), rel=1e-6)
+
+
+def test_training_validation_and_test_start_elsewhere():
+    starts = torch.cat([random_fields.starts(which, 3) for which in random_fields.COUNTS])
+    assert len({tuple(row) for row in starts.tolist()}) == sum(random_fields.COUNTS.values())
+
+
+def test_matching_finds_a_cubic_field_up_to_the_noise():
+    model = random_fields.Polynomial([0])
+    model.weights.data = random_fields.matched(random_fields.observed("van-der-pol", 0))
+    errors = random_fields.judge("van-der-pol", 0, model.requires_grad_(False))
+    assert errors["on"] < 0.05
+    assert errors["rest"] < 0.2
+
+
+def test_recorded_random_fields_keep_their_promises():
+    for run in results.read("random_fields"):
+        assert run.metric("cubic.matching.rest") < run.metric("cubic.hamiltonian.rest")
+        assert run.metric("van-der-pol.matching.on") < run.metric("van-der-pol.network.on")
+
+
+def test_windows_of_the_listing_hold_at_most_32_points():
+    found = training_loop.windows(0, draws=300)
+    assert found["dropped"] == 0
+    assert found["most"] <= 32
+    assert found["shortest"] < 1.0 < found["longest"] < 5.0
+
+
+def test_a_batch_takes_the_evaluations_of_its_longest_window():
+    found = training_loop.batch(1)
+    assert found["own"] == 1
+    assert found["difference"] < 1e-12
+    assert found["union"] > 5
+    assert found["adaptive"] > 1
