@@ -4,10 +4,11 @@ For each kind and seed one field is drawn (``nodelib.random_fields``) and sample
 trajectories of 101 points over 10 time units with Gaussian noise of s.d. 0.01, four trajectories
 for validation and eight for the test, all from starts of their own in [-1.5, 1.5]^2. Models are
 trained on random windows of 1 to 3 time units and at most 12 points, eight a step, each window with
-its own irregular times. Network width, rate and steps were chosen by the mean error on the
-validation trajectories of the seeds 100 and 101, which are fields of their own (``choices``).
+its own irregular times. Width and rate were chosen for each model among ``SETTINGS``, after 1,000
+steps, by the mean error on the validation trajectories of the seeds 100 and 101, which are fields
+of their own (``choices``).
 
-Models: ``network`` (2-32-32-2, tanh), ``polynomial`` (degree 3, 20 coefficients), ``hamiltonian``
+Models: ``network`` (2-64-64-2, tanh), ``polynomial`` (degree 3, 20 coefficients), ``hamiltonian``
 (J grad H, two layers of 32), all trained alike; ``matching`` (the same polynomials, fitted in
 closed form to central differences).
 
@@ -51,9 +52,17 @@ TOLERANCE = {"*": 1e-3}
 END, POINTS, NOISE, HALF = 10.0, 101, 0.01, 1.5
 COUNTS = {"train": 6, "validation": 4, "test": 8}
 SPAN, WINDOWS, STEPS_PER_INTERVAL = Span(1.0, 3.0, 12), 8, 2
-UNITS = 32
 RECIPE = Recipe(1500, 0.01, schedule="cosine", clip=1.0)
-SETTINGS = ((32, 0.003), (32, 0.01), (32, 0.03), (64, 0.01))
+SETTINGS = {
+    "network": ((32, 0.003), (32, 0.01), (32, 0.03), (64, 0.01), (64, 0.03)),
+    "polynomial": ((0, 0.01), (0, 0.03)),
+    "hamiltonian": ((32, 0.01), (32, 0.03)),
+}
+"""Units of a hidden layer and learning rate that were tried for each model."""
+
+CHOSEN = {"network": (64, 0.01), "polynomial": (0, 0.01), "hamiltonian": (32, 0.01)}
+"""Those that were chosen."""
+
 TRAINED = ("network", "polynomial", "hamiltonian")
 MODELS = (*TRAINED, "matching")
 NEAR, SIDE = 0.1, 1.8
@@ -82,13 +91,13 @@ def observed(kind: str, seed: int) -> Tensor:
     return noisy(trajectories(kind, seed, "train"), NOISE, (seed,))[0]
 
 
-def models(seeds, units: int = UNITS) -> dict[str, nn.Module]:
-    """Untrained models, one for each entry of ``seeds``, side by side."""
-    return {
-        "network": Field(MLP((2, units, units, 2), "tanh", seeds=seeds, dtype=torch.float64)),
-        "polynomial": Polynomial(seeds),
-        "hamiltonian": HamiltonianNetwork(units, seeds),
-    }
+def untrained(name: str, seeds, units: int) -> nn.Module:
+    """A model of one kind, one for each entry of ``seeds``, side by side."""
+    if name == "polynomial":
+        return Polynomial(seeds)
+    if name == "hamiltonian":
+        return HamiltonianNetwork(units, seeds)
+    return Field(MLP((2, units, units, 2), "tanh", seeds=seeds, dtype=torch.float64))
 
 
 def matched(data: Tensor) -> Tensor:
@@ -100,31 +109,31 @@ def matched(data: Tensor) -> Tensor:
     return torch.from_numpy(found)[None]
 
 
-def learn(
-    seeds, recipe: Recipe | None = None, units: int = UNITS, names=TRAINED
-) -> dict[str, nn.Module]:
-    """The models ``names`` trained for all kinds and seeds, side by side in that order."""
+def learn(name: str, seeds, units: int, recipe: Recipe) -> nn.Module:
+    """One model trained for all kinds and seeds, side by side in that order."""
     members = [(kind, seed) for kind in KINDS for seed in seeds]
     data = torch.stack([observed(*member) for member in members])
     owners = [seed for _, seed in members]
-    learned = {name: model for name, model in models(owners, units).items() if name in names}
-    for model in learned.values():
-        fit_windows(
-            model,
-            times(),
-            data,
-            owners,
-            recipe or RECIPE,
-            span=SPAN,
-            count=WINDOWS,
-            steps=STEPS_PER_INTERVAL,
-        )
-    return learned
+    model = untrained(name, owners, units)
+    fit_windows(
+        model,
+        times(),
+        data,
+        owners,
+        recipe,
+        span=SPAN,
+        count=WINDOWS,
+        steps=STEPS_PER_INTERVAL,
+    )
+    return model
 
 
 def run_together(variant: str, seeds: tuple[int, ...]) -> dict[int, results.Outcome]:
     """Train everything for all kinds and seeds."""
-    learned = learn(seeds)
+    learned = {
+        name: learn(name, seeds, units, replace(RECIPE, rate=rate))
+        for name, (units, rate) in CHOSEN.items()
+    }
     outcomes = {}
     for k, seed in enumerate(seeds):
         tensors = {
@@ -167,8 +176,7 @@ def trained(kind: str, name: str, tensors: dict[str, Tensor]) -> nn.Module:
         for key, value in tensors.items()
         if key.startswith(prefix)
     }
-    units = weights["second.weight"].shape[-1] if name == "hamiltonian" else UNITS
-    return load_weights(models((0,), units)[name], weights)
+    return load_weights(untrained(name, (0,), CHOSEN[name][0]), weights)
 
 
 def judge(kind: str, seed: int, model: nn.Module) -> dict[str, float]:
@@ -198,17 +206,16 @@ def trajectory_error(kind: str, seed: int, part: str, model: nn.Module) -> float
     return relative_trajectory_error(paths, trajectories(kind, seed, part))
 
 
-def choices(steps: int = 1000, seeds: tuple[int, ...] = (100, 101)) -> dict[str, float]:
-    """Mean validation error of the network for each setting, on fields that are not recorded."""
-    found = {}
-    for units, rate in SETTINGS:
-        recipe = replace(RECIPE, steps=steps, rate=rate)
-        learned = learn(seeds, recipe, units, ("network",))["network"]
+def choices(name: str, steps: int = 1000, seeds: tuple[int, ...] = (100, 101)) -> list[float]:
+    """Mean validation error of each setting of a model, on fields that are not recorded."""
+    found = []
+    for units, rate in SETTINGS[name]:
+        learned = learn(name, seeds, units, replace(RECIPE, steps=steps, rate=rate))
         errors = []
         for k, (kind, seed) in enumerate((kind, seed) for kind in KINDS for seed in seeds):
-            alone = models((0,), units)["network"]
             weights = member_weights(learned, k)
+            alone = untrained(name, (0,), units)
             load_weights(alone, {key: value[None] for key, value in weights.items()})
             errors.append(trajectory_error(kind, seed, "validation", alone))
-        found[f"{units} units, rate {rate}"] = float(np.mean(errors))
+        found.append(float(np.mean(errors)))
     return found
