@@ -26,9 +26,9 @@ def recorded(variant, seed, outcome):
 def hurried():
     """Two models of two seeds after two steps, and the metrics as they derive again."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(latent_ode, "STEPS", 2)
         patch.setattr(latent_ode, "COUNTS", (30, 100))
-        patch.setitem(latent_ode.MODELS, "spirals", ("ode_times", "rnn_times"))
+        plan = latent_ode.Plan(("ode_times", "rnn_times"), rates=(0.003, 0.01), steps=2)
+        patch.setitem(latent_ode.PLANS, "spirals", plan)
         outcomes = latent_ode.run_together("spirals", (0, 3))
         again = latent_ode.rederive(recorded("spirals", 3, outcomes[3]))
         yield {seed: outcome.metrics for seed, outcome in outcomes.items()}, again
