@@ -1,7 +1,9 @@
 """The experiments of chapter 05: choosing, comparing, reloading."""
 
+import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from nodelib import predator_prey, results, verification
 from nodelib.errors import ResultsError
@@ -87,3 +89,57 @@ class StoredRun:
 
     def tensors(self):
         return self._tensors
+
+
+def values(metric, variant="several"):
+    """The recorded values of a metric."""
+    return np.array([run.metric(metric) for run in results.read("lotka_volterra", variant)])
+
+
+def p_value(first, second, measure, variant="several"):
+    a, b = values(f"{first}.{measure}", variant), values(f"{second}.{measure}", variant)
+    return stats.wilcoxon(a, b).pvalue
+
+
+def test_the_chapter_is_right_that_relu_is_near_the_field_on_the_data_only():
+    assert len(values("node.relu.field.on")) == 10
+    assert 0.05 < values("node.relu.field.on").mean() < 0.1
+    assert 0.05 < values("node.relu.field.on", "clean").mean() < 0.1
+    assert (values("node.relu.field.off") > 2 * values("node.relu.field.on")).all()
+
+
+def test_the_chapter_is_right_that_tanh_is_behind_and_the_smooth_ones_ahead():
+    assert p_value("node.tanh", "node.relu", "field.on") < 0.05
+    assert (values("node.tanh.field.off") > values("node.relu.field.off")).all()
+    for smooth in ("node.softplus", "node.silu"):
+        for measure in ("field.on", "trajectory.beyond"):
+            assert values(f"{smooth}.{measure}").mean() < values(f"node.relu.{measure}").mean()
+            assert p_value(smooth, "node.relu", measure) < 0.05
+
+
+def test_the_chapter_is_right_about_what_the_mlp_was_asked():
+    for activation in ("relu", "tanh"):
+        assert values(f"time.{activation}.field.on").mean() > 0.5
+        for question in ("derivative", "next", "rolled"):
+            assert values(f"{question}.{activation}.field.on").mean() < 0.5
+    beyond = "derivative.relu.trajectory.beyond"
+    assert (values(beyond) > values("node.relu.trajectory.beyond")).all()
+    floor = values("exact_map.field.on").mean()
+    assert floor > 0.8 * values("next.relu.field.on").mean()
+    assert values("next.relu.step.on").mean() < 0.5 * floor
+
+
+def test_the_chapter_is_right_that_training_on_trajectories_needs_no_ode():
+    assert p_value("rolled.relu", "node.relu", "trajectory.beyond") > 0.05
+    assert p_value("rolled.relu", "node.relu", "trajectory.within") < 0.05
+    assert p_value("rolled.relu", "node.relu", "trajectory.beyond", "windows") > 0.05
+    assert p_value("rolled.relu", "node.relu", "trajectory.within", "windows") > 0.05
+    assert p_value("next.relu", "node.relu", "trajectory.beyond") < 0.05
+    assert p_value("next.relu", "node.relu", "trajectory.beyond", "clean") > 0.05
+    share = values("node.relu.field.on").mean() / values("rolled.relu.field.on").mean()
+    assert 0.2 < share < 0.3
+
+
+def test_the_chapter_is_right_that_the_true_form_is_far_ahead():
+    for measure in ("field.on", "field.off", "trajectory.beyond", "drift"):
+        assert values(f"rates.{measure}").mean() < values(f"node.relu.{measure}").mean() / 5
