@@ -143,3 +143,15 @@ def test_the_chapter_is_right_that_training_on_trajectories_needs_no_ode():
 def test_the_chapter_is_right_that_the_true_form_is_far_ahead():
     for measure in ("field.on", "field.off", "trajectory.beyond", "drift"):
         assert values(f"rates.{measure}").mean() < values(f"node.relu.{measure}").mean() / 5
+
+
+def test_the_chapter_is_right_about_the_other_settings():
+    order = ("rates", "node.relu", "node.tanh", "next.relu", "time.relu")
+    for variant in lotka_volterra.VARIANTS:
+        errors = [values(f"{name}.field.on", variant).mean() for name in order]
+        assert errors == sorted(errors)
+    tanh, relu = (values(f"node.{a}.trajectory.beyond", "windows") for a in ("tanh", "relu"))
+    assert tanh.mean() < relu.mean()
+    for name in lotka_volterra.MODELS[:-1]:
+        assert values(f"{name}.trajectory.beyond", "one").mean() > 0.5
+    assert values("rates.field.off", "one").mean() < 0.05
