@@ -155,3 +155,15 @@ def test_the_chapter_is_right_about_the_other_settings():
     for name in lotka_volterra.MODELS[:-1]:
         assert values(f"{name}.trajectory.beyond", "one").mean() > 0.5
     assert values("rates.field.off", "one").mean() < 0.05
+
+
+def test_the_chapter_is_right_that_the_neural_odes_take_the_highest_rate():
+    lotka_volterra.chosen.cache_clear()
+    for activation in lotka_volterra.NODES:
+        assert lotka_volterra.chosen(f"node.{activation}")[0] == max(lotka_volterra_tuning.RATES)
+
+
+def test_the_chapter_is_right_that_softplus_is_lowest():
+    for where in ("on", "off"):
+        means = {a: values(f"node.{a}.field.{where}").mean() for a in lotka_volterra.NODES}
+        assert min(means, key=means.get) == "softplus"
