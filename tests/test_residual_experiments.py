@@ -198,11 +198,23 @@ def test_similarity_is_one_for_equal_matrices_and_zero_for_orthogonal_ones():
 
 
 def test_plain_networks_degrade_and_residual_ones_do_not_as_the_page_says():
-    for run in results.read("depth_training"):
+    runs = results.read("depth_training")
+    for run in runs:
         assert run.metric("rise.plain") > 50
         assert run.metric("constructed.same")
-        assert run.metric("train_error.residual.64") < 5
+        assert run.metric("train_error.residual.64") < 3
         assert run.metric("train_error.plain.64") > 50
+        assert 0.3 < run.metric("similarity.64") < 0.8
+    train, test = (
+        [
+            np.mean([run.metric(f"{part}_error.residual.{depth}") for run in runs])
+            for depth in depth_training.DEPTHS
+        ]
+        for part in ("train", "test")
+    )
+    assert all(np.diff(test) < 0)
+    assert max(train[:5]) - min(train[:5]) < 0.2
+    assert train[5] > train[0]
 
 
 # Recurrent networks
