@@ -167,3 +167,20 @@ def test_the_chapter_is_right_that_softplus_is_lowest():
     for where in ("on", "off"):
         means = {a: values(f"node.{a}.field.{where}").mean() for a in lotka_volterra.NODES}
         assert min(means, key=means.get) == "softplus"
+
+
+def test_the_chapter_is_right_about_the_length_of_training():
+    def long(metric):
+        return np.array([r.metric(metric) for r in results.read("lotka_volterra_length", "4000")])
+
+    assert long("node.tanh.field.on").mean() < 0.8 * values("node.tanh.field.on").mean()
+    assert long("node.tanh.field.on").mean() < 1.25 * long("node.relu.field.on").mean()
+    assert (long("node.tanh.field.off") > 1.5 * long("node.relu.field.off")).sum() >= 9
+    assert long("node.relu.field.on").mean() > values("node.relu.field.on").mean()
+    for question in ("derivative", "next"):
+        metric = f"{question}.relu.field.on"
+        assert long(metric).mean() > values(metric).mean()
+    first = results.one("lotka_volterra_length", "4000").history
+    node = results.one("lotka_volterra", "several").history["node.relu"]["seconds"]
+    for question in ("derivative", "next", "rolled", "time"):
+        assert first[f"{question}.relu"]["seconds"] < node
