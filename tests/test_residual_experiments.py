@@ -266,8 +266,23 @@ def test_the_answer_follows_its_rule(rnn, gap, residual, answer):
 def test_the_clock_of_the_map_is_built_in_as_the_page_says():
     for run in results.read("recurrent_sampling"):
         assert run.metric("own_clock.half") < run.metric("error.regular.rnn.half") / 2
-        assert run.metric("error.regular.ode.half") < run.metric("error.regular.rnn.half") / 2
         assert run.metric("refined.order") == pytest.approx(1, abs=0.15)
+        assert run.metric("refined_error.32") > run.metric("refined_error.1")
+        same = run.metric("error.regular.ode.same")
+        for sampling in ("half", "double", "irregular"):
+            assert run.metric(f"error.regular.ode.{sampling}") == pytest.approx(same, rel=0.1)
+        assert run.metric("answer") == "with the intervals as steps"
+        residual, ode = (
+            run.metric(f"error.irregular.{kind}.double") for kind in ("residual", "ode")
+        )
+        assert residual > ode
+
+
+def test_the_trained_map_reads_as_euler_inwards_and_not_outwards_as_the_page_says():
+    for run in results.read("recurrent_sampling"):
+        same = run.metric("error.regular.rnn.same")
+        assert run.metric("scaled.regular.rnn.half") < 1.25 * same
+        assert run.metric("scaled.regular.rnn.double") > 2 * same
 
 
 # Existence and uniqueness
