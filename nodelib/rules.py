@@ -178,7 +178,10 @@ def _largest(measured: Sequence[Any]) -> float:
 
 def _all_of(parts: Sequence[Mapping[str, Any]], values: Values) -> Finding:
     findings = [judge(part["rule"], part["theirs"], part["metric"], values) for part in parts]
-    ours = "; ".join(finding.ours for finding in findings)
+    ours = "; ".join(
+        f"{part['label']}: {finding.ours}" if "label" in part else finding.ours
+        for part, finding in zip(parts, findings, strict=True)
+    )
     kinds = {finding.kind for finding in findings}
     if kinds <= {REPRODUCED, EXCEEDED}:
         return Finding(REPRODUCED, ours)

@@ -205,6 +205,13 @@ def test_a_claim_of_several_parts_holds_as_far_as_they_do(checkout, parts, kind)
     assert verdict_of(rule={"all_of": parts}, evidence=evidence).kind == kind
 
 
+def test_the_parts_of_a_claim_are_shown_under_their_labels(checkout):
+    record(METRICS)
+    parts = [{**part(3), "label": "without noise"}, part(4, metric="m")]
+    evidence = {"experiment": "toy", "variant": "a"}
+    assert verdict_of(rule={"all_of": parts}, evidence=evidence).ours == "without noise: 3; 4"
+
+
 @pytest.mark.parametrize(
     ("rule", "theirs", "kind", "ours"),
     [
