@@ -77,14 +77,17 @@ pd.options.display.max_colwidth = None
 
 def shown(table):
     """A table with one row of heads; where it holds numbers only, they stand right-aligned."""
-    numbers = all(re.fullmatch(r"[-−\d.,%± /]+", str(value)) for value in table.to_numpy().flat)
+    numbers = all(
+        re.fullmatch(r"[-−\d.,%± \u00a0/]+", str(value)) for value in table.to_numpy().flat
+    )
     named = table.rename_axis(index=None, columns=table.index.name)
     return HTML(named.to_html(classes="numbers" if numbers else "words", border=0))
 
 
-def spread(values):
-    """Mean ± standard deviation."""
-    return f"{statistics.fmean(values):.3f} ± {statistics.stdev(values):.3f}"
+def spread(values, decimals=3):
+    """Mean ± standard deviation, kept on one line."""
+    mean, deviation = statistics.fmean(values), statistics.stdev(values)
+    return f"{mean:.{decimals}f}\u00a0±\u00a0{deviation:.{decimals}f}"
 
 
 @cache
@@ -167,7 +170,14 @@ figure, ax = plt.subplots(figsize=(5.6, 4.0))
 plane(ax)
 arrows(ax, predator_prey.true_field, plotting.BLACK)
 ax.plot(3, 1.5, "o", color=plotting.VERMILION)
-ax.annotate("equilibrium", (3, 1.5), (3.3, 1.15), color=plotting.VERMILION)
+ax.text(
+    3.25,
+    1.5,
+    "equilibrium",
+    color=plotting.VERMILION,
+    va="center",
+    bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+)
 plt.show()
 
 # %% [markdown]
@@ -184,7 +194,7 @@ titles = {
     "clean": "clean: eight, no noise",
     "one": "one: a single one, noisy",
 }
-figure, axes = plt.subplots(1, 3, figsize=(9.6, 3.2), sharey=True)
+figure, axes = plt.subplots(1, 3, figsize=(7.6, 2.8), sharey=True)
 states = predator_prey.grid((90, 64))
 for ax, (name, title) in zip(axes, titles.items(), strict=True):
     seen = predator_prey.training(SETTINGS[name], [seed])
@@ -209,7 +219,7 @@ plt.show()
 # %% tags=["remove-input"]
 Markdown(
     f"""In numbers: the training time is {HORIZON:g} ({INTERVALS} intervals of {GAP:g}); starts are
-uniform in $[1, 6] \\times [0.5, 4]$; the noise has standard deviation {SETTINGS["several"].noise:g},
+uniform, prey from 1 to 6 and predators from 0.5 to 4; the noise has standard deviation {SETTINGS["several"].noise:g},
 where the populations themselves have {predator_prey.test_spread()[0]:.1f} and
 {predator_prey.test_spread()[1]:.1f}; there are {predator_prey.TEST_TRAJECTORIES} test trajectories
 of length {BEYOND * HORIZON:g}. A fourth setting, *windows*, sees the same as *several*, but is
@@ -240,9 +250,10 @@ show what hangs on that choice."""
 
 # %%
 seen = predator_prey.training(SETTINGS["several"], [seed])
-networks = {"node": SIZES, "derivative": SIZES, "next": SIZES, "time": SIZES_TIME}
-for question, sizes in networks.items():
-    print(f"{question:11}{sizes}  {Model(question, 'relu', [seed], seen).count:,} parameters")
+for question in ("node", "derivative", "next", "rolled", "time"):
+    sizes = SIZES_TIME if question == "time" else SIZES
+    count = Model(question, "relu", [seed], seen).count
+    print(f"{question:11}{sizes}  {count:,} parameters")
 
 # %% [markdown]
 # ## Live: five of them, small
@@ -250,19 +261,17 @@ for question, sizes in networks.items():
 # Now this build trains some of them for real, on the observations of one seed, for a fraction of
 # the steps of the recorded runs. The two NODEs take nearly all of the time.
 
+
 # %%
-live = {}
-for name, steps in {
-    "time.relu": 600,
-    "next.relu": 600,
-    "derivative.relu": 600,
-    "node.tanh": 100,
-    "node.relu": 100,
-}.items():
+def learn(name, steps):
     model = lotka_volterra.build(name, [seed], seen, True)
     recipe = Recipe(steps, 0.02, schedule="one-cycle", clip=1.0)
-    train(model, lambda step, model=model: model.losses(seen), recipe, members=1, label=name)
-    live[name] = (model, lotka_volterra.measure(model, seen)[0])
+    train(model, lambda step: model.losses(seen), recipe, members=1)
+    return model, lotka_volterra.measure(model, seen)[0]
+
+
+live = {name: learn(name, 600) for name in ("time.relu", "next.relu", "derivative.relu")}
+live |= {name: learn(name, 100) for name in ("node.tanh", "node.relu")}
 
 for name, (_, measures) in live.items():
     print(f"{name:16} field error {measures['field.on']:.2f} on the data")
@@ -357,7 +366,7 @@ def true_portrait(ax):
 def gallery(models, columns):
     """The true portrait and those of single models, side by side."""
     rows = -(-(len(models) + 1) // columns)
-    _, axes = plt.subplots(rows, columns, figsize=(9.6, 2.9 * rows), sharex=True, sharey=True)
+    _, axes = plt.subplots(rows, columns, figsize=(7.6, 2.3 * rows), sharex=True, sharey=True)
     true_portrait(axes.flat[0])
     for ax, (name, model) in zip(axes.flat[1:], models.items(), strict=False):
         portrait(ax, name, model)
@@ -468,7 +477,7 @@ shown(
 )
 
 # %% mystnb={"figure": {"caption": "Field error on and off the data, setting several: every seed (dots) and the mean (bar). Lines: our thresholds for almost perfectly, 0.05, and for fails, 0.5.", "name": "fig-05-spread"}, "image": {"alt": "Two panels of dots, one row for each model, on a logarithmic axis of relative field error. The four rates lie far left near 0.01, the NODEs next, then the MLPs asked for the derivative and for the next state, and rightmost the MLPs asked for the state at a time, at about 1. Off the data all but the four rates lie further right."}} tags=["hide-input"]
-figure, axes = plt.subplots(1, 2, figsize=(9.6, 4.4), sharey=True)
+figure, axes = plt.subplots(1, 2, figsize=(7.6, 4.2), sharey=True)
 for ax, where in zip(axes, ("on", "off"), strict=True):
     for row, name in enumerate(reversed(lotka_volterra.MODELS)):
         values = measured("several", f"{name}.field.{where}")
@@ -531,7 +540,7 @@ def pair(first, second, measure, variant="several"):
     b = np.array(measured(variant, f"{second}.{measure}"))
     ratio = np.exp(np.log(a / b).mean())
     p = stats.wilcoxon(a, b).pvalue
-    return f"{ratio:.2f} ({(a > b).sum()}/{len(a)}, p = {p:.3f})"
+    return f"{ratio:.2f} ({(a > b).sum()}/{len(a)},\u00a0p\u00a0=\u00a0{p:.3f})"
 
 
 shown(
@@ -575,7 +584,7 @@ compared = {
     "time.relu": ("X", plotting.VERMILION),
     "rates": ("P", plotting.BLACK),
 }
-figure, axes = plt.subplots(1, 3, figsize=(9.6, 4.4))
+figure, axes = plt.subplots(1, 3, figsize=(8.4, 4.4))
 for ax, m in zip(axes, ("field.on", "field.off", "trajectory.beyond"), strict=True):
     for k, (name, (marker, colour)) in enumerate(compared.items()):
         values = np.array([measured(variant, f"{name}.{m}") for variant in order])
@@ -592,7 +601,7 @@ for ax, m in zip(axes, ("field.on", "field.off", "trajectory.beyond"), strict=Tr
         )
     ax.set_yscale("log")
     ax.set_ylim(bottom=max(ax.get_ylim()[0], 2e-4))
-    ax.set_xticks(range(len(order)), order)
+    ax.set_xticks(range(len(order)), order, rotation=30)
     ax.set_ylabel(
         {
             "field.on": "relative field error, on the data",
@@ -607,13 +616,13 @@ shown(
     pd.DataFrame(
         {
             NAMES[name]: {
-                f"{variant}: {HEADS[m]}": spread(measured(variant, f"{name}.{m}"))
+                f"{variant}: {head}": spread(measured(variant, f"{name}.{m}"), 2)
                 for variant in ("clean", "windows", "one")
-                for m in ("field.on", "trajectory.beyond")
+                for m, head in {"field.on": "field", "trajectory.beyond": "beyond"}.items()
             }
             for name in lotka_volterra.MODELS
         }
-    ).T.rename_axis("n = 10")
+    ).T.rename_axis("field on the data, trajectory beyond")
 )
 
 # %% tags=["remove-input"]
@@ -644,7 +653,7 @@ def at_length(variant, metric):
     return measured(variant, metric, "lotka_volterra_length")
 
 
-figure, axes = plt.subplots(1, 2, figsize=(9.6, 4.2))
+figure, axes = plt.subplots(1, 2, figsize=(7.6, 4.0))
 for ax, where in zip(axes, ("on", "off"), strict=True):
     for name in lotka_volterra_length.NAMES:
         marker, colour = compared[name]
@@ -732,7 +741,7 @@ it.
 **"With ReLU."** The deck's text names no other activation, so that tanh is distorted is not its
 claim; but it is true: {mean("node.tanh.field.on"):.0%} on the data and
 {mean("node.tanh.field.off"):.0%} off it. A tanh saturates, and the field it makes is bounded where
-the true one grows like $xy$. That speaks against tanh, not for ReLU: softplus
+the true one grows with the product of the two populations. That speaks against tanh, not for ReLU: softplus
 ({mean("node.softplus.field.on"):.1%}) and SiLU ({mean("node.silu.field.on"):.1%}), which grow as
 ReLU does but are smooth, are closer to the field and predict further.
 
