@@ -195,10 +195,10 @@ titles = {
     "one": "one: a single one, noisy",
 }
 figure, axes = plt.subplots(1, 3, figsize=(7.6, 2.8), sharey=True)
-states = predator_prey.grid((90, 64))
+states = predator_prey.grid((70, 50))
 for ax, (name, title) in zip(axes, titles.items(), strict=True):
     seen = predator_prey.training(SETTINGS[name], [seed])
-    near = predator_prey.near_data(states, seen)[0].reshape(90, 64).T
+    near = predator_prey.near_data(states, seen)[0].reshape(70, 50).T
     ax.contourf(
         *np.unique(states[:, 0])[None],
         np.unique(states[:, 1]),
@@ -270,8 +270,11 @@ def learn(name, steps):
     return model, lotka_volterra.measure(model, seen)[0]
 
 
-live = {name: learn(name, 600) for name in ("time.relu", "next.relu", "derivative.relu")}
-live |= {name: learn(name, 100) for name in ("node.tanh", "node.relu")}
+live = {}
+for name in ("time.relu", "next.relu", "derivative.relu"):
+    live[name] = learn(name, steps=600)
+for name in ("node.tanh", "node.relu"):
+    live[name] = learn(name, steps=80)
 
 for name, (_, measures) in live.items():
     print(f"{name:16} field error {measures['field.on']:.2f} on the data")
@@ -540,7 +543,7 @@ def pair(first, second, measure, variant="several"):
     b = np.array(measured(variant, f"{second}.{measure}"))
     ratio = np.exp(np.log(a / b).mean())
     p = stats.wilcoxon(a, b).pvalue
-    return f"{ratio:.2f} ({(a > b).sum()}/{len(a)},\u00a0p\u00a0=\u00a0{p:.3f})"
+    return f"{ratio:.2f} ({(a > b).sum()}/{len(a)}, p\u00a0=\u00a0{p:.3f})"
 
 
 shown(
