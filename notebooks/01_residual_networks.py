@@ -335,7 +335,7 @@ plt.show()
 # takes. Whether that pays is a matter of error **per evaluation of the field**, because the
 # evaluations are what costs ({numref}`fig-01-depth`).
 
-# %% mystnb={"figure": {"caption": "Five random network fields, recorded; lines are geometric means. Left: relative error at T = 2 against the number of blocks, 1 to 1,000; orders are mean ± s.d. Right: the same against evaluations of the field, with the adaptive method (each dot one tolerance of one field).", "name": "fig-01-depth"}, "image": {"alt": "Two log-log panels. Left: three lines fall, Euler with slope minus one, midpoint minus two, Runge-Kutta 4 minus four. Right: against evaluations Euler is lowest or level only at one or two evaluations, then midpoint, Runge-Kutta 4 and Dormand-Prince undercut it by many orders of magnitude."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Five random network fields, recorded; lines are geometric means. Left: relative error at T = 2 against the number of blocks, 1 to 1,000; orders are mean and standard deviation. Right: the same against evaluations of the field, with the adaptive method (each dot one tolerance of one field).", "name": "fig-01-depth"}, "image": {"alt": "Two log-log panels. Left: three lines fall, Euler with slope minus one, midpoint minus two, Runge-Kutta 4 minus four. Right: against evaluations Euler is lowest or level only at one or two evaluations, then midpoint, Runge-Kutta 4 and Dormand-Prince undercut it by many orders of magnitude."}} tags=["hide-input"]
 looks = {"euler": (RED, "^"), "midpoint": (ORANGE, "s"), "rk4": (BLUE, "o"), "dopri5": (GREEN, "x")}
 curves = [run.history["curves"] for run in runs]
 figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 4.0), sharey=True)
