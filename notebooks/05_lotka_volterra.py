@@ -72,6 +72,7 @@ from nodelib.predator_prey_models import SIZES, SIZES_TIME, Model
 from nodelib.training import Recipe, train
 
 plotting.use_style()
+torch.set_num_threads(1)  # networks this small only wait for a second thread
 pd.options.display.max_colwidth = None
 
 
