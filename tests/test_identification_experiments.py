@@ -140,6 +140,7 @@ def test_recorded_random_fields_keep_their_promises():
     for run in runs:
         assert run.metric("cubic.matching.rest") < run.metric("cubic.hamiltonian.rest")
         assert run.metric("van-der-pol.matching.on") < run.metric("van-der-pol.network.on")
+        assert run.metric("network.best") == "network"
 
 
 def test_windows_of_the_listing_hold_at_most_32_points():
