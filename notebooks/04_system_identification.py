@@ -161,9 +161,9 @@ Markdown(
 - on the nonlinear field the listing's training brings the trajectory within ten times the noise in
   {close["listing"]} of {len(blend_runs["listing"])} runs; with eight windows a step and a falling rate
   in {close["patient"]}, and the error of the field near the data goes from
-  {spread(blend("listing", "whole", "network", "on"), 2)} to
-  {spread(blend("patient", "whole", "network", "on"), 2)}, while away from the data it is
-  {spread(blend("patient", "whole", "network", "off"), 2)};
+  {spread(blend("listing", "whole", "network", "on"))} to
+  {spread(blend("patient", "whole", "network", "on"))}, while away from the data it is
+  {spread(blend("patient", "whole", "network", "off"))};
 - the limit of 32 points a window, printed in the listing, never applies.
 """
 )
@@ -562,7 +562,7 @@ Markdown(
 # listing, and more patiently, with eight windows a step and a rate that falls to zero along a cosine.
 
 
-# %% mystnb={"figure": {"caption": "The nonlinear field. Left: the true trajectory over the time of the data (black), and that of the learned network from the same initial state (orange, dashed), on the true field (arrows). Middle: relative size of the error of the learned field, |learned - true| / mean |true|; the data are drawn in white. Right: the same for the blend with unknown constants. Recorded, patient training, the seed with the median error of the trajectory.", "name": "fig-04-blend"}, "image": {"alt": "Left, a trajectory that spirals out from one centre and in around another, with a dashed one near it. Middle, a map of the network's errors: dark along the trajectory, brighter between and outside its turns. Right, the same map for the blend, dark all over."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The nonlinear field. Left: the true trajectory over the time of the data (black), and that of the learned network from the same initial state (orange, dashed), on the true field (arrows). Middle: relative size of the error of the learned field, |learned - true| / mean |true|; the data are drawn in white. Right: the same for the blend with unknown constants. Recorded, patient training, the seed with the median error of the trajectory.", "name": "fig-04-blend"}, "image": {"alt": "Left, a trajectory that spirals out from one centre and in around another, with a dashed one near it. Middle, a map of the network's errors: dark along the trajectory, brighter between and outside its turns. Right, the same map for the blend, dark nearly everywhere and brighter towards one corner."}} tags=["hide-input"]
 def error_map(ax, model, points, side, unit):
     with torch.no_grad():
         apart = (
