@@ -1064,8 +1064,8 @@ claims.table("03")
 #
 # ## What to read next
 #
-# Chapters 04 and 05, to come, use these gradients to learn systems. On the choice between the two orders of
-# "discretise" and "optimise", with the same warning about reconstruction, see
+# {doc}`04_system_identification` and {doc}`05_lotka_volterra` use these gradients to learn systems. On
+# the choice between the two orders of "discretise" and "optimise", with the same warning about reconstruction, see
 # {cite}`gholami2019anode`; {cite}`zhuang2020adaptive` checkpoints adaptive steps, as
 # `nodelib.odeint` does. Chapter 5 of {cite}`kidger2021neural` compares all of these, and
 # {cite}`kidger2021hey` explains the seminorm. How to checkpoint with few states is a classic:
