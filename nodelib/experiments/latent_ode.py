@@ -7,7 +7,8 @@ and initialised anew with each seed.
 
 Variants: ``spirals`` (two centres, as in the public example of the paper's authors);
 ``shared-centre`` (one centre for both directions; ``ode_times`` only); ``grid-encoder`` (one more
-model); ``longer`` and ``longer-recurrent`` (``ode_times`` and ``rnn_times``, three times the steps).
+model); ``longer`` and ``longer-recurrent`` (``ode_times`` and ``rnn_times`` with three times the
+steps).
 
 Models, with the paper's numbers of units: ``ode``, the latent ODE whose encoder sees no times, as
 in document 003's listing; ``ode_times``, whose encoder gets time differences; ``rnn`` and
