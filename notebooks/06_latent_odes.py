@@ -432,7 +432,7 @@ shown(pd.DataFrame(rows).T.rename_axis("against the noise-free curve"))
 
 
 # %% tags=["remove-input"]
-def level(name, n, part="truth"):
+def level(name, n, part):
     """Mean error after the longer training."""
     return statistics.fmean(run.metric(f"rmse.{name}.{n}.{part}") for run in longer[name])
 
