@@ -308,7 +308,11 @@ def test_every_experiment_in_the_package_keeps_to_the_registry():
         module = experiments.load(name)
         assert module.VARIANTS
         assert module.SEEDS
-        assert callable(module.run)
+        if hasattr(module, "run_together"):
+            assert callable(module.run_together)
+            assert callable(module.rederive)
+        else:
+            assert callable(module.run)
 
 
 def test_an_unknown_experiment_is_refused_by_name():
