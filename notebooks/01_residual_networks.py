@@ -712,9 +712,9 @@ shown(pd.DataFrame.from_dict(table, orient="index").rename_axis("five blocks of 
 # %% tags=["remove-input"]
 chained = results.read("backpropagated_blocks")
 Markdown(
-    f"Recorded for {len(chained)} networks, the products are at most "
-    f"{sig(max(r.metric('earlier.relative_error') for r in chained))} from automatic differentiation, central "
-    f"differences {sig(max(r.metric('differences.relative_error') for r in chained))}. The order matters for the cost: from "
+    f"Recorded for {len(chained)} networks, the relative difference from automatic differentiation is at most "
+    f"{max(r.metric('earlier.relative_error') for r in chained):.2g} for the products and "
+    f"{sig(max(r.metric('differences.relative_error') for r in chained))} for central differences. The order matters for the cost: from "
     f"the left, a row times a matrix each time, the five Jacobian matrices take {chained[0].metric('from_left')} "
     f"multiplications; from the right, matrix times matrix, {chained[0].metric('from_right'):,}. That is all there is to "
     f"*reverse* mode. Chapter 02 evaluates the same formulas on a stack of Euler steps and lets the steps shrink: the "
