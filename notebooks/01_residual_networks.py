@@ -55,7 +55,6 @@ seed = 0
 
 # %% tags=["remove-cell"]
 import inspect
-import re
 import statistics
 import textwrap
 
@@ -63,7 +62,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
-from IPython.display import HTML, Markdown
+from IPython.display import Markdown
 
 from nodelib import chain_rule, claims, data, experiments, odeint, plotting, results
 from nodelib.blocks import TimedField, residual_network
@@ -80,6 +79,7 @@ from nodelib.fields import VanDerPol
 from nodelib.formulas.verdicts import relative_error
 from nodelib.networks import MLP
 from nodelib.solvers import solve
+from nodelib.tables import shown
 from nodelib.training import Recipe
 
 plotting.use_style()
@@ -98,14 +98,6 @@ if profile == "full":
     for name in RECORDED:
         experiments.record(name)
 BLUE, RED, GREEN, ORANGE = plotting.BLUE, plotting.VERMILION, plotting.GREEN, plotting.ORANGE
-
-
-def shown(table):
-    """A table with one row of heads; where it holds numbers only, they stand right-aligned."""
-    numeric = re.compile(r"[-\d.,%± /e\N{NON-BREAKING HYPHEN}\N{NO-BREAK SPACE}]+")
-    numbers = all(numeric.fullmatch(str(value)) for value in table.to_numpy().flat)
-    named = table.rename_axis(index=None, columns=table.index.name)
-    return HTML(named.to_html(classes="numbers" if numbers else "words", border=0))
 
 
 def sig(x, digits=1):

@@ -82,6 +82,7 @@ from nodelib.linear_estimates import ESTIMATORS, euler_matrix, relative_error
 from nodelib.networks import MLP, Field
 from nodelib.random_fields import KINDS, TwoCentres, draw_field
 from nodelib.structured_fields import Polynomial
+from nodelib.tables import shown
 from nodelib.training import Recipe
 from nodelib.windows import draw, solve_intervals
 
@@ -97,13 +98,6 @@ RECORDED = (
 if profile == "full":
     for name in RECORDED:
         experiments.record(name)
-
-
-def shown(table):
-    """A table with one row of heads; where it holds numbers only, they stand right-aligned."""
-    numbers = all(re.fullmatch(r"[-−\d.,%± /]+", str(value)) for value in table.to_numpy().flat)
-    named = table.rename_axis(index=None, columns=table.index.name)
-    return HTML(named.to_html(classes="numbers" if numbers else "words", border=0))
 
 
 def spread(values, digits=3):

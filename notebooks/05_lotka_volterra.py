@@ -52,7 +52,6 @@ seed = 0
 # It also asks what the deck's choice of ReLU is worth: its text names that activation and no other.
 
 # %% tags=["remove-cell"]
-import re
 import statistics
 from functools import cache
 
@@ -60,7 +59,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
-from IPython.display import HTML, Markdown
+from IPython.display import Markdown
 from scipy import stats
 
 from nodelib import claims, experiments, plotting, predator_prey, results
@@ -69,20 +68,12 @@ from nodelib.fields import LotkaVolterra
 from nodelib.gradients import odeint
 from nodelib.predator_prey import BEYOND, GAP, HORIZON, INTERVALS, SETTINGS
 from nodelib.predator_prey_models import SIZES, SIZES_TIME, Model
+from nodelib.tables import shown
 from nodelib.training import Recipe, train
 
 plotting.use_style()
 torch.set_num_threads(1)  # networks this small only wait for a second thread
 pd.options.display.max_colwidth = None
-
-
-def shown(table):
-    """A table with one row of heads; where it holds numbers only, they stand right-aligned."""
-    numbers = all(
-        re.fullmatch(r"[-−\d.,%± \u00a0/]+", str(value)) for value in table.to_numpy().flat
-    )
-    named = table.rename_axis(index=None, columns=table.index.name)
-    return HTML(named.to_html(classes="numbers" if numbers else "words", border=0))
 
 
 def spread(values, decimals=3):

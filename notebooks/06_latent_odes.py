@@ -60,13 +60,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
-from IPython.display import HTML, Markdown
+from IPython.display import Markdown
 from sklearn.decomposition import PCA
 from sklearn.neighbors import KNeighborsClassifier
 
 from nodelib import claims, data, experiments, plotting, results
 from nodelib.data import spirals
 from nodelib.experiments import latent_ode, sampling_rate, vae_digits
+from nodelib.tables import shown
 from nodelib.training import Recipe
 
 plotting.use_style()
@@ -76,12 +77,6 @@ pd.options.display.max_colwidth = None
 if profile == "full":
     for name in ("latent_listing", "vae_digits", "latent_ode", "sampling_rate"):
         experiments.record(name)
-
-
-def shown(table):
-    """A table with one row of heads and numbers right-aligned."""
-    named = table.rename_axis(index=None, columns=table.index.name)
-    return HTML(named.to_html(classes="numbers", border=0))
 
 
 def spread(runs, metric, decimals=3):

@@ -56,7 +56,6 @@ seed = 0
 #   set too.
 
 # %% tags=["remove-cell"]
-import re
 import textwrap
 import warnings
 
@@ -64,22 +63,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import wfdb
-from IPython.display import HTML, Markdown
+from IPython.display import Markdown
 
 from nodelib import claims, data, experiments, plotting, results
 from nodelib.data import aami, heartbeats, rhythms
 from nodelib.experiments import heartbeat_sets, mitdb_census, rr_census
+from nodelib.tables import shown
 
 warnings.filterwarnings("ignore", module="wfdb")
 plotting.use_style()
 pd.options.display.max_colwidth = None
-
-
-def shown(table):
-    """A table with one row of heads; where it holds numbers only, they stand right-aligned."""
-    numbers = all(re.fullmatch(r"[-\d.,%± /]+", str(value)) for value in table.to_numpy().flat)
-    named = table.rename_axis(index=None, columns=table.index.name)
-    return HTML(named.to_html(classes="numbers" if numbers else "words", border=0))
 
 
 if profile == "full":
