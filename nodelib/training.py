@@ -69,12 +69,14 @@ class History:
     """What a training run was like.
 
     ``losses`` has a row for each step and, for several networks side by side, a column for each;
-    ``rates`` are the learning rates; ``seconds`` is the time of training, of all the sittings of a
-    run that was resumed together.
+    ``rates`` are the learning rates; ``notes`` are the numbers that ``train`` was told to note, one
+    for each step; ``seconds`` is the time of training, of all the sittings of a run that was
+    resumed together.
     """
 
     losses: list[list[float]] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
+    notes: list[float] = field(default_factory=list)
     seconds: float = 0.0
 
     def of(self, member: int = 0) -> np.ndarray:
@@ -107,6 +109,7 @@ def train(
     label: str = "training",
     checkpoint: Path | None = None,
     on_step: Callable[[int], None] | None = None,
+    note: Callable[[], float] | None = None,
 ) -> History:
     """Train a module, or several networks side by side, in place.
 
@@ -121,6 +124,7 @@ def train(
             place at the end; one of another recipe is refused.
         on_step: called with the number of steps done, first with 0, before each step and at the
             end.
+        note: a number to keep for each step, asked for after the step's loss.
 
     A network among several whose loss is not finite gets no gradient from that step, so that the
     others go on; its losses in the history say so.
@@ -146,6 +150,8 @@ def train(
         if on_step is not None:
             on_step(step)
         values = loss(step)
+        if note is not None:
+            state.history.notes.append(note())
         lost = _diverged(values, members, step)
         gradients = torch.autograd.grad(values.sum(), parameters)
         if lost is not None:
@@ -220,10 +226,9 @@ class _State:
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         half = path.with_name(path.name + ".part")
-        history = {"losses": self.history.losses, "rates": self.history.rates}
         metadata = {
             "recipe": json.dumps(asdict(self.recipe)),
-            "history": json.dumps({**history, "seconds": self.history.seconds}),
+            "history": json.dumps(asdict(self.history)),
         }
         save_file(self._tensors(), half, metadata)
         half.replace(path)

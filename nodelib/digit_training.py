@@ -1,0 +1,116 @@
+"""Training and evaluation of the classifiers of digits (chapter 07)."""
+
+import ctypes
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from nodelib.augmentation import Affine
+from nodelib.errors import ModelError
+from nodelib.training import History, Recipe, generator, train
+
+EVALUATED_TOGETHER = 500
+"""Images in a batch of ``predictions``. An adaptive solve takes the same steps for all of them."""
+
+ORDERS = 10**9
+"""Number, beyond that of any step, at which the generators of the orders of the epochs begin."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a classifier is trained.
+
+    ``rate`` is the peak of a one-cycle schedule, ``smoothing`` that of the labels; the others are
+    as in ``nodelib.training.Recipe``. Every epoch visits the images in a new order; those that fill
+    no batch are left out.
+    """
+
+    epochs: float
+    batch: int = 128
+    rate: float = 4e-3
+    weight_decay: float = 0.02
+    clip: float | None = 1.0
+    ema: float | None = 0.998
+    smoothing: float = 0.05
+    augmentation: Affine = field(default_factory=lambda: Affine(12, 0.1, 2))
+
+    def steps(self, images: int) -> int:
+        """Number of updates on so many training images.
+
+        Raises:
+            ModelError: if they do not fill one batch, or the epochs are no whole step.
+        """
+        steps = math.floor(self.epochs * (images // self.batch))
+        if steps < 1:
+            raise ModelError(
+                f"{images} images and {self.epochs} epochs in batches of {self.batch} are no step"
+            )
+        return steps
+
+
+def fit(
+    module: nn.Module,
+    images: np.ndarray,
+    labels: np.ndarray,
+    plan: Plan,
+    *,
+    seed: int,
+    label: str = "training",
+    checkpoint: Path | None = None,
+) -> History:
+    """Train a classifier in place on images (n, 28, 28) of bytes and labels (n,).
+
+    The ``notes`` of the history are the evaluations of the field in each step's forward pass, for
+    a classifier that has a field. See ``nodelib.training.train`` for ``checkpoint``.
+
+    Raises:
+        ModelError: as ``train`` and ``Plan.steps`` do.
+    """
+    pixels, classes = torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64))
+    recipe = Recipe(
+        plan.steps(len(pixels)), plan.rate, "one-cycle", plan.weight_decay, plan.clip, plan.ema
+    )
+    orders: dict[int, Tensor] = {}
+
+    def batch(step: int) -> Tensor:
+        epoch, place = divmod(step, len(pixels) // plan.batch)
+        if epoch not in orders:
+            orders.clear()
+            order = generator(seed, ORDERS + epoch)
+            orders[epoch] = torch.randperm(len(pixels), generator=order)
+        return orders[epoch][place * plan.batch : (place + 1) * plan.batch]
+
+    def loss(step: int) -> Tensor:
+        chosen = batch(step)
+        moved = plan.augmentation(pixels[chosen] / 255, generator(seed, step))
+        return cross_entropy(module(moved), classes[chosen], label_smoothing=plan.smoothing)
+
+    body = getattr(module, "body", None)
+    note = (lambda: float(body.stats.nfe)) if hasattr(body, "stats") else None
+    keep_freed_memory()
+    return train(module, loss, recipe, label=label, checkpoint=checkpoint, note=note)
+
+
+@torch.no_grad()
+def predictions(module: nn.Module, images: np.ndarray) -> Tensor:
+    """The class (n,) of every image (n, 28, 28) of bytes, as bytes."""
+    parts = torch.from_numpy(images).split(EVALUATED_TOGETHER)
+    return torch.cat([module(part / 255).argmax(1).to(torch.uint8) for part in parts])
+
+
+def keep_freed_memory() -> None:
+    """Ask the C library to keep freed memory, where it is GNU's.
+
+    It would give every large tensor back to the system and then wait for it again, page by page,
+    which costs a tenth of the training time.
+    """
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):
+        trim_threshold, mmap_threshold = -1, -3
+        library.mallopt(trim_threshold, 2**31 - 1)
+        library.mallopt(mmap_threshold, 2**30)

@@ -1,0 +1,123 @@
+"""Table 1 of Chen et al. 2018: four classifiers on all of MNIST, from three seeds each.
+
+The plans were fixed before these runs, on training images only: see ``mnist_choices``. Each network
+is trained on all 60,000 training images and then, once, classifies the 10,000 test images. Weights
+are rounded to half precision before that. A training that was interrupted goes on where it was.
+
+Metrics of one run:
+
+- ``test_errors`` of 10,000 and ``test_error`` in percent
+- ``changed``: images that are classified otherwise than when the run was recorded
+- ``train_errors``: of the first 10,000 training images, as they are
+- ``minutes`` of training in all and ``seconds_per_epoch``
+- ``nfe.first`` and ``nfe.last``: mean evaluations of the field in a forward pass in the first and
+  last epoch of training, and ``nfe.test`` for the last 500 test images (RK-Net and ODE-Net)
+
+The history has the loss and, for a network with a field, the mean evaluations in a hundred parts
+of the training. The recorded tensors are the weights and ``predictions``, the class of every test
+image.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nodelib import data, paths, results
+from nodelib.classifiers import KINDS, classifier, parameter_count
+from nodelib.data.digits import Mnist
+from nodelib.digit_training import Plan, fit, predictions
+from nodelib.networks import load_weights
+
+VARIANTS = tuple(KINDS)
+SEEDS = (0, 1, 2)
+NEEDS = ("mnist",)
+
+PLAN = Plan(epochs=10)
+PLANS: Mapping[str, Plan] = {
+    "mlp": Plan(epochs=60),
+    "resnet": PLAN,
+    "rk-net": PLAN,
+    "ode-net": PLAN,
+}
+SEEN_AGAIN = 10_000
+"""Training images that are classified after training."""
+
+
+def run(variant: str, seed: int) -> results.Outcome:
+    """Train one classifier from one seed and test it."""
+    mnist, plan = data.mnist(allow_standin=False), PLANS[variant]
+    network = classifier(variant, seed=seed)
+    history = fit(
+        network,
+        mnist.train_images,
+        mnist.train_labels,
+        plan,
+        seed=seed,
+        label=f"{variant} {seed}",
+        checkpoint=paths.build() / "training" / f"mnist-{variant}-{seed}.safetensors",
+    )
+    tensors = halved(network)
+    tensors["predictions"] = predictions(network, mnist.test_images)
+    metrics = {
+        **measures(network, tensors["predictions"], mnist),
+        "minutes": history.seconds / 60,
+        "seconds_per_epoch": history.seconds / plan.epochs,
+    }
+    course = {"loss": history.thinned()}
+    if history.notes:
+        course["nfe"] = [float(part.mean()) for part in np.array_split(history.notes, 100)]
+        epoch = len(mnist.train_images) // plan.batch
+        metrics["nfe.first"] = float(np.mean(history.notes[:epoch]))
+        metrics["nfe.last"] = float(np.mean(history.notes[-epoch:]))
+    return results.Outcome(
+        metrics=metrics,
+        history=course,
+        tensors=tensors,
+        parameters=parameter_count(network),
+        nfe=metrics.get("nfe.test"),
+        data=[mnist.provenance],
+    )
+
+
+def rederive(recorded: results.Run) -> dict[str, object]:
+    """The errors and the evaluations of the field, from the weights."""
+    mnist, tensors = data.mnist(allow_standin=False), recorded.tensors()
+    return measures(restored(recorded), tensors["predictions"], mnist)
+
+
+def measures(network: nn.Module, expected: Tensor, mnist: Mnist) -> dict[str, object]:
+    """All metrics but those of the training itself."""
+    body = getattr(network, "body", None)
+    found = predictions(network, mnist.test_images)
+    metrics: dict[str, object] = {
+        "test_errors": wrong(found, mnist.test_labels),
+        "test_error": 100 * wrong(found, mnist.test_labels) / len(found),
+        "changed": int((found != expected).sum()),
+    }
+    if hasattr(body, "stats"):
+        metrics["nfe.test"] = float(body.stats.nfe)
+    seen = predictions(network, mnist.train_images[:SEEN_AGAIN])
+    metrics["train_errors"] = wrong(seen, mnist.train_labels[:SEEN_AGAIN])
+    return metrics
+
+
+def wrong(found: Tensor, labels: np.ndarray) -> int:
+    """How many classes are not the labels."""
+    return int((found.numpy() != labels).sum())
+
+
+@torch.no_grad()
+def halved(network: nn.Module) -> dict[str, Tensor]:
+    """The weights in half precision, to which they are rounded in the network as well."""
+    for parameter in network.parameters():
+        parameter.copy_(parameter.half())
+    return {name: value.detach().half() for name, value in network.named_parameters()}
+
+
+def restored(recorded: results.Run) -> nn.Module:
+    """The classifier of a recorded run."""
+    kind = recorded.variant.split(".")[0]
+    weights = {key: value for key, value in recorded.tensors().items() if key != "predictions"}
+    return load_weights(classifier(kind, seed=recorded.seed), weights)
