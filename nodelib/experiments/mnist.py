@@ -14,8 +14,9 @@ Metrics of one run:
   last epoch of training, and ``nfe.test`` for the last 500 test images (RK-Net and ODE-Net)
 
 The history has the loss and, for a network with a field, the mean evaluations in a hundred parts
-of the training. The recorded tensors are the weights and ``predictions``, the class of every test
-image.
+of the training; and the mistakes, each as the number of the test image, its label and the class it
+was given, so that they can be looked at where the test images are not at hand. The recorded
+tensors are the weights and ``predictions``, the class of every test image.
 """
 
 from collections.abc import Mapping
@@ -65,7 +66,10 @@ def run(variant: str, seed: int) -> results.Outcome:
         "minutes": history.seconds / 60,
         "seconds_per_epoch": history.seconds / plan.epochs,
     }
-    course = {"loss": history.thinned()}
+    course = {
+        "loss": history.thinned(),
+        "mistakes": mistakes(tensors["predictions"], mnist.test_labels),
+    }
     if history.notes:
         course["nfe"] = [float(part.mean()) for part in np.array_split(history.notes, 100)]
         epoch = len(mnist.train_images) // plan.batch
@@ -106,6 +110,12 @@ def measures(network: nn.Module, expected: Tensor, mnist: Mnist) -> dict[str, ob
 def wrong(found: Tensor, labels: np.ndarray) -> int:
     """How many classes are not the labels."""
     return int((found.numpy() != labels).sum())
+
+
+def mistakes(found: Tensor, labels: np.ndarray) -> list[list[int]]:
+    """Number, label and given class of every image that is not given its label."""
+    given = found.numpy()
+    return [[int(k), int(labels[k]), int(given[k])] for k in np.flatnonzero(given != labels)]
 
 
 @torch.no_grad()
