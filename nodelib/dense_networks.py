@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 
 from nodelib.errors import ModelError
+from nodelib.networks import member_count
 
 KINDS = ("bare", "plain", "residual")
 EPSILON = 1e-5
@@ -80,7 +81,7 @@ class DenseNetwork(nn.Module):
     @property
     def count(self) -> int:
         """Parameters of one network."""
-        return sum(p.numel() for p in self.parameters()) // self.members
+        return member_count(self)
 
     def forward(self, x: Tensor, moments: Moments | None = None) -> Tensor:
         """Scores (S, n, classes) of inputs (n, inputs) or (S, n, inputs).

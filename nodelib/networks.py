@@ -145,6 +145,11 @@ class Field(nn.Module):
         return self.network(z)
 
 
+def member_count(module: nn.Module) -> int:
+    """Parameters of one entry of a module whose parameters all have the leading axis of seeds."""
+    return sum(value[0].numel() for value in module.parameters())
+
+
 def member_weights(module: nn.Module, k: int) -> dict[str, Tensor]:
     """Parameters of entry ``k`` of a module whose parameters all have the leading axis of seeds."""
     return {name: value.detach()[k].clone() for name, value in module.named_parameters()}

@@ -193,7 +193,7 @@ def solve_intervals(
 def mean_square(predicted: Tensor, windows: Windows) -> Tensor:
     """Mean squared difference from the observations for each member, (S,); padding counts not.
 
-    As in the deck {001} the mean is over all points of the windows, the first included.
+    As in document 001 the mean is over all points of the windows, the first included.
     """
     squares = (predicted - windows.z).square().mean(-1) * windows.real
     return squares.flatten(1).sum(1) / windows.real.flatten(1).sum(1)

@@ -13,7 +13,7 @@ from nodelib.gradients import odeint
 from nodelib.latent.cells import Recurrent, gaps, gaps_ahead
 from nodelib.latent.ode import LatentODE, Sizes, covering, hermite
 from nodelib.latent.recurrent import Forecaster
-from nodelib.latent.series import Series, fit
+from nodelib.latent.series import Series, fit, rms
 from nodelib.networks import load_weights, member_weights
 from nodelib.training import Recipe
 
@@ -254,3 +254,7 @@ def test_series_that_do_not_fit_are_refused():
     seen[1] = False
     with pytest.raises(ModelError, match="no observation"):
         Series.of(np.arange(5), [x], [seen])
+
+
+def test_root_mean_square_is_of_all_entries():
+    assert rms(np.array([[3.0, 4.0], [0.0, 0.0]], np.float32)) == 2.5

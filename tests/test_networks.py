@@ -6,7 +6,7 @@ from torch import nn
 
 from nodelib import odeint
 from nodelib.errors import ModelError
-from nodelib.networks import ACTIVATIONS, MLP, Field, load_weights, member_weights
+from nodelib.networks import ACTIVATIONS, MLP, Field, load_weights, member_count, member_weights
 
 SEEDS = (3, 0, 11)
 
@@ -23,6 +23,7 @@ def test_the_count_is_the_number_of_parameters_of_one_network():
     alone = MLP([2, 5, 3], seeds=4)
     assert alone.count == 2 * 5 + 5 + 5 * 3 + 3 == sum(p.numel() for p in alone.parameters())
     assert MLP([2, 5, 3], seeds=SEEDS).count == alone.count
+    assert member_count(MLP([2, 5, 3], seeds=SEEDS)) == alone.count
 
 
 @pytest.mark.parametrize("activation", list(ACTIVATIONS))

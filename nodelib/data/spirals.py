@@ -7,8 +7,13 @@ curves (Archimedean, three turns in 1,000 fine steps, growing by 0.3 for each ra
 ones have a radius of 15 over the angle that is left), the two centres, 5 to the right and to the
 left of the origin, and the noise of 0.3. What is ours: starts are between the fine steps 0 and 700,
 so that 100 further points exist for every spiral and both kinds end at a radius of about 5; each
-spiral has observed points of its own; and the two kinds may share one centre, so that the place
-does not give the direction away.
+spiral has observed points of its own; and the two kinds may share one centre, so that the side on
+which a point lies does not give the direction away.
+
+About a shared centre other things than the order of the points still do. In the steps that are
+observed, 0 to 799, the clockwise curve stays between the radii 0.76 and 3.14, the other one goes
+from 0 to 4.52. And as both lead outwards, the radius falls with the angle in one and rises in the
+other, in whatever order the points are given.
 """
 
 from collections.abc import Sequence

@@ -33,7 +33,8 @@ Metrics, ``n`` being 30, 50 or 100:
 - ``rmse.<model>.<n>.truth``, ``.noisy``: error on the 100 further points of the test spirals,
   against the curve and against the noisy points; the paper does not say which it took
 - ``rmse.<model>.<n>.familiar``, ``.new``: the first of these, for spirals that begin before fine
-  step 600, whose further points lie where training spirals were observed, and for the others
+  step 600, whose further points lie where training spirals were observed, and for the others, half
+  of whose further points on average do not (observations end at step 799)
 - ``rmse.<model>.<n>.first_tenth``, ``.last_tenth``: on further points 1 to 10 and 91 to 100
 - ``rmse.<model>.<n>.near``: latent ODE only: error on the first 100 points, against the curve
 - ``rmse.hold.<n>.truth``: error of holding the last observed point
@@ -62,7 +63,7 @@ from nodelib.data import spirals
 from nodelib.data.spirals import POINTS, SPACING
 from nodelib.latent.ode import LatentODE, Sizes
 from nodelib.latent.recurrent import Forecaster
-from nodelib.latent.series import Series, fit
+from nodelib.latent.series import Series, fit, rms
 from nodelib.networks import load_weights, member_weights
 from nodelib.training import History, Recipe, generator
 
@@ -151,11 +152,6 @@ def predict(model: Model, shown: Series, stride: float = 1.0) -> np.ndarray:
     told = SCALE * model.forecast(first.t, first.x, first.observed, after, stride * SPACING)
     blank = np.full((*shown.x.shape[:2], POINTS, 2), np.nan, np.float32)
     return np.concatenate([blank, told.numpy()], axis=2)
-
-
-def rms(error: np.ndarray) -> float:
-    """Root mean square of all entries."""
-    return float(np.sqrt(np.mean(np.square(error, dtype=np.float64))))
 
 
 def alone(name: str, weights: Mapping[str, Tensor]) -> Model:

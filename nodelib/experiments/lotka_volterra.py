@@ -29,7 +29,8 @@ Metrics, of each model ``<question>.<activation>`` and of ``rates``:
 - ``<model>.trajectory.within`` and ``.beyond``: error on test trajectories over the training time
   and over the two such times that follow
 - ``<model>.drift``: of the conserved quantity, over all three
-- ``next.*.step.on``: error of the implied mean velocity against the true mean velocity
+- ``next.*.step.on``, ``rolled.*.step.on``: error of the implied mean velocity against the true
+  mean velocity
 - ``ratio.<model>.<measure>``: that over the same of the neural ODE with the same activation
 - ``ratio.node.<activation>.<measure>``: that over the same of the neural ODE with ReLU
 - ``lowest.<measure>``: the activation of the neural ODE with the lowest value

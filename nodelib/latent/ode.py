@@ -15,7 +15,7 @@ from nodelib.errors import ModelError
 from nodelib.gradients import odeint
 from nodelib.latent.cells import Recurrent, gaps, generators, part_seeds
 from nodelib.latent.gaussians import kl_to_standard, log_density, sample
-from nodelib.networks import MLP, Affine, Field
+from nodelib.networks import MLP, Affine, Field, member_count
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class LatentODE(nn.Module):
     @property
     def count(self) -> int:
         """Parameters of one network."""
-        return sum(p[0].numel() for p in self.parameters())
+        return member_count(self)
 
     def encode(self, t: Tensor, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of the state at time 0, each (S, B, latent).

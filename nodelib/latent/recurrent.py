@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nodelib.latent.cells import Recurrent, gaps_ahead, generators
 from nodelib.latent.gaussians import log_density
-from nodelib.networks import Affine
+from nodelib.networks import Affine, member_count
 
 
 class Forecaster(nn.Module):
@@ -41,7 +41,7 @@ class Forecaster(nn.Module):
     @property
     def count(self) -> int:
         """Parameters of one network."""
-        return sum(p[0].numel() for p in self.parameters())
+        return member_count(self)
 
     def read(self, t: Tensor, x: Tensor, observed: Tensor, end: float) -> tuple[Tensor, Tensor]:
         """Read sequences; predictions (S, B, T, observed) and the last state (S, B, hidden).

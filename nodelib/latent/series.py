@@ -56,6 +56,11 @@ class Series:
         return self.x[rows, which], self.observed[rows, which]
 
 
+def rms(error: np.ndarray) -> float:
+    """Root mean square of all entries."""
+    return float(np.sqrt(np.mean(np.square(error, dtype=np.float64))))
+
+
 def fit(
     model: LatentODE | Forecaster,
     series: Series,
