@@ -1,0 +1,103 @@
+"""What chapter 06 and its claims say of recorded runs, where nothing on the page computes it."""
+
+import numpy as np
+import pytest
+
+from nodelib import claims, results
+from nodelib.data import spirals
+from nodelib.experiments import latent_ode
+
+
+def means(metric, variant="spirals", experiment="latent_ode"):
+    """Means of a recorded metric over the seeds, by number of observations."""
+    runs = results.read(experiment, variant)
+    counts = latent_ode.COUNTS
+    return {n: np.mean([run.metric(metric.replace("#", str(n))) for run in runs]) for n in counts}
+
+
+def note(name):
+    """The note of a claim."""
+    return next(claim.note for claim in claims.load() if claim.id == name)
+
+
+def test_the_chapter_is_right_that_the_papers_order_and_level_are_not_reproduced():
+    ours = means("rmse.ode_times.#.truth")
+    for name in ("rnn", "rnn_times"):
+        baseline = means(f"rmse.{name}.#.truth")
+        assert [n for n in ours if ours[n] > baseline[n]] == [30, 50]
+    assert f"{ours[30]:.2f} against the noise-free curve" in note("003-latent-ode")
+
+
+def test_the_chapter_is_right_about_longer_training():
+    long = {
+        "ode_times": means("rmse.ode_times.#.truth", "longer"),
+        "rnn_times": means("rmse.rnn_times.#.truth", "longer-recurrent"),
+    }
+    short = {name: means(f"rmse.{name}.#.truth") for name in long}
+    assert all(long["ode_times"][n] < short["ode_times"][n] for n in latent_ode.COUNTS)
+    worse = [n for n in latent_ode.COUNTS if long["rnn_times"][n] > short["rnn_times"][n]]
+    assert worse == [30, 50]
+    best = {
+        name: {n: min(short[name][n], long[name][n]) for n in latent_ode.COUNTS} for name in long
+    }
+    behind = [n for n in latent_ode.COUNTS if best["ode_times"][n] > best["rnn_times"][n]]
+    assert behind == [30, 50]
+    familiar = means("rmse.rnn_times.#.familiar", "longer-recurrent")
+    for other in (
+        means("rmse.rnn_times.#.familiar"),
+        means("rmse.ode_times.#.familiar", "longer"),
+        means("rmse.ode_times.#.familiar"),
+    ):
+        assert all(familiar[n] < other[n] for n in latent_ode.COUNTS)
+    fresh = means("rmse.rnn_times.#.new"), means("rmse.rnn_times.#.new", "longer-recurrent")
+    assert [n for n in latent_ode.COUNTS if fresh[1][n] > fresh[0][n]] == [30, 50]
+    assert latent_ode.PLANS["longer"].rates == latent_ode.PLANS["longer-recurrent"].rates == (0.01,)
+    assert latent_ode.PLANS["spirals"].steps == 4000
+
+
+def test_new_ground_is_new_in_part_only():
+    last = spirals.LAST_START + spirals.POINTS - 1
+    starts = np.arange(latent_ode.FAMILIAR, spirals.LAST_START + 1)
+    further = starts[:, None] + spirals.POINTS + np.arange(spirals.POINTS)
+    assert last == 799
+    assert last >= latent_ode.FAMILIAR - 1 + 2 * spirals.POINTS - 1
+    beyond = (further > last).mean(axis=1)
+    assert (beyond[0], beyond[-1], beyond.mean()) == (0, 1, pytest.approx(0.5, abs=0.01))
+
+
+def test_the_chapter_is_right_that_five_seeds_do_not_show_what_times_are_worth():
+    runs = results.read("latent_ode", "spirals")
+    for n in (30, 50):
+        ratios = [run.metric(f"no_times.{n}") for run in runs]
+        assert abs(np.mean(ratios) - 1) < np.std(ratios, ddof=1)
+    assert means("no_times.#")[100] > 1.05
+    near = [run.metric("rmse.ode.30.near") / run.metric("rmse.ode_times.30.near") for run in runs]
+    assert 0.5 < (np.mean(near) - 1) / np.std(near, ddof=1) < 2
+
+
+def test_about_a_shared_centre_the_radius_still_tells_the_direction():
+    steps = np.arange(spirals.LAST_START + spirals.POINTS)
+    radius = {
+        clockwise: np.linalg.norm(spirals.curve(steps, clockwise, shift=0.0), axis=1)
+        for clockwise in (True, False)
+    }
+    ends = [f"{f(radius[c]):.2f}" for c in (True, False) for f in (np.min, np.max)]
+    assert ends == ["0.76", "3.14", "0.00", "4.52"]
+    assert (np.diff(radius[True]) > 0).all()
+    assert (np.diff(radius[False]) > 0).all()
+
+
+def test_the_ledger_is_right_about_what_a_finer_grid_changes():
+    change = {
+        variant: [
+            np.mean(
+                [run.metric(f"grid_change.{k}") for run in results.read("sampling_rate", variant)]
+            )
+            for k in kept
+        ]
+        for variant, kept in (("spirals", (2, 5, 10)), ("ecg", (4, 8, 16)))
+    }
+    assert {f"{value:.5f}" for value in change["spirals"]} == {"0.00001"}
+    assert "by about 0.00001;" in note("002-finer-grid-spirals")
+    assert max(change["ecg"]) < 0.01
+    assert "by less than 0.01 standard deviations" in note("002-finer-grid-ecg")
