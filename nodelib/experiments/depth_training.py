@@ -12,7 +12,8 @@ Metrics of one seed, errors in percent:
 - ``train_error.<kind>.<depth>`` and ``validation_error``, ``test_error``; ``rate`` likewise
 - ``rise.<kind>``: training error of the deepest network less that of the best shallower one, and
   ``test_rise``; ``gain.<kind>``: that of the shallowest less that of the best deeper one, and
-  ``test_gain``; ``best_depth.<kind>``: where the training error is least
+  ``test_gain``, whose best is picked on the test images, which makes it an upper estimate;
+  ``best_depth.<kind>``: where the training error is least
 - ``with_depth.<kind>``: what the training error does from each depth to the next, "falls" or
   "rises" throughout, or "falls, then rises" and so on
 - ``gradient.<kind>.<depth>``: norm of the loss gradient in the first square matrix before training,

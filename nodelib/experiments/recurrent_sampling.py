@@ -23,7 +23,8 @@ the signal's standard deviation:
   else "with the intervals as steps" if that of "residual" is; else "no"
 - ``similar``: whether a recurrent network is a residual one, as document 004 says: "gated cells
   are" if the GRU is to rounding; "all are" if the trained "rnn" also keeps its error, up to a
-  factor of two, at "half" when read as Euler's method
+  factor of two, at "half" when read as Euler's method; about longer intervals it says nothing, see
+  ``scaled.regular.rnn.double``
 """
 
 import math

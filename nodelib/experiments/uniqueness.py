@@ -15,7 +15,8 @@ Metrics of a field, each a property that is measured, not typed:
 - ``quotient.<field>.<k>``: largest ``|f(y) - f(0)| / |y|`` for ``|y|`` from ``10^-k`` on, and
   ``lipschitz.<field>``: whether it stays bounded as k goes from 3 to 300
 - ``spread.<field>.<k>``: how far apart at time 1 the exact solutions are that start at the initial
-  value and ``10^-k`` above it; ``unique.<field>``: whether that vanishes with ``10^-k``
+  value and ``10^-k`` above it, for ``blow_up`` at time 0.9 (its start is 1, and from k = 30 on the
+  sum is rounded to 1); ``unique.<field>``: whether that vanishes with ``10^-k``
 - ``sufficient``, ``necessary``: whether every Lipschitz field here has a unique solution, and
   whether every unique one is Lipschitz; ``global``: whether the locally Lipschitz field that blows
   up has a solution for all time
