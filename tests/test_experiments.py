@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from nodelib import experiments, results, verification
+from nodelib import claims, experiments, results, verification
 from nodelib.errors import ResultsError
 from nodelib.results import Outcome
 
@@ -59,6 +59,19 @@ def test_runs_that_were_made_side_by_side_verify_from_their_weights(together):
     together.rederive = lambda run: {"sum": -1.0}
     # seed 0 and 1 and 2 sum to 0, 3 and 6: none is -1
     assert {check.status for check in verification.verify("toy")} == {"differs"}
+
+
+@pytest.mark.parametrize("name", experiments.names())
+def test_every_variant_and_seed_is_recorded_from_committed_code(name):
+    module, runs = experiments.load(name), results.read(name)
+    if not runs:
+        named = [claim.evidence["experiment"] for claim in claims.load() if claim.evidence]
+        assert name not in named
+        pytest.skip("nothing of it is recorded yet, and no claim rests on it")
+    assert {(run.variant, run.seed) for run in runs} == {
+        (variant, seed) for variant in module.VARIANTS for seed in module.SEEDS
+    }
+    assert not any(run.modified for run in runs)
 
 
 @pytest.mark.parametrize(

@@ -17,23 +17,6 @@ from nodelib.experiments import (
     reconstruction,
 )
 
-EXPERIMENTS = (
-    backward_evaluations,
-    gradient_errors,
-    gradient_libraries,
-    gradient_memory,
-    reconstruction,
-)
-
-
-@pytest.mark.parametrize("module", EXPERIMENTS, ids=lambda module: module.__name__.split(".")[-1])
-def test_every_variant_and_seed_is_recorded_from_committed_code(module):
-    runs = results.read(module.__name__.split(".")[-1])
-    assert {(run.variant, run.seed) for run in runs} == {
-        (variant, seed) for variant in module.VARIANTS for seed in module.SEEDS
-    }
-    assert not any(run.modified for run in runs)
-
 
 def test_growth_is_told_from_the_last_decade():
     counts = (1, 10, 100)
