@@ -35,7 +35,7 @@ VARIANTS = tuple(KINDS)
 SEEDS = (0, 1, 2)
 NEEDS = ("mnist",)
 
-PLAN = Plan(epochs=10)
+PLAN = Plan(epochs=10, rate=2e-3)
 PLANS: Mapping[str, Plan] = {
     "mlp": Plan(epochs=60),
     "resnet": PLAN,
