@@ -148,7 +148,7 @@ Markdown(
 - Euler's method with the deck's step bends the matrix by
   {100 * spiral_runs[0].metric("euler_bias"):.1f}%, and nobody sees it, because the data come from the
   same method;
-- that loop makes the simple estimate worse: median error of the matrix
+- started from that estimate, the loop makes it worse: median error of the matrix
   {statistics.median(spiral("differences", "error")):.4f} before and
   {statistics.median(spiral("warm", "error")):.4f} after; multiple shooting from the same start, which
   learns the initial states too, brings it to {statistics.median(spiral("warm-shooting", "error")):.4f}, and maximum
