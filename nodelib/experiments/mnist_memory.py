@@ -1,0 +1,83 @@
+"""What the classifiers of digits keep between the passes, against their depth.
+
+Bytes for a batch of 128 MNIST images, without the parameters themselves, counted by walking the
+graph (``nodelib.differentiation.kept_bytes``). The networks are untrained, for the bytes do not
+depend on the weights; but how many steps an adaptive solve takes does, so the ODE-Nets of the table
+are the recorded ones of seed 0. Depth is the number of blocks of the ResNet, and of steps of the
+classical Runge-Kutta method between 0 and 1, each of four evaluations.
+
+Metrics:
+
+- ``resnet.<blocks>`` and ``<mode>.<steps>``: bytes kept by the part between the reduction of the
+  image and the last layer, for each mode of gradient of the ODE
+- ``growth.resnet`` and ``growth.<mode>``: "constant", "linear" or "between", over the last decade
+- ``network.<name>``: bytes kept by a whole network: mlp, resnet, rk-net, and ode-net.<mode> at the
+  tolerance that it was trained with; ``reduction`` those of the reduction alone
+- ``block`` and ``state``: bytes of one residual block, and of the maps of the batch
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from nodelib import data, results
+from nodelib.classifiers import SOLVERS, ConvODE, ResidualMaps, classifier, seeded
+from nodelib.differentiation import MODES, kept_bytes
+from nodelib.experiments.gradient_memory import growth
+from nodelib.experiments.mnist import restored
+
+VARIANTS = ("kept",)
+SEEDS = (0,)
+NEEDS = ("mnist",)
+
+IMAGES = 128
+DEPTHS = (1, 2, 4, 8, 16, 32)
+
+
+def run(variant: str, seed: int) -> results.Outcome:
+    """Count."""
+    mnist = data.mnist(allow_standin=False)
+    images = torch.from_numpy(mnist.train_images[:IMAGES]) / 255
+    with seeded(seed):
+        metrics = {
+            **by_depth(classifier("resnet", seed=seed).maps(images).detach()),
+            **whole(images),
+        }
+    metrics["block"] = (metrics["resnet.32"] - metrics["resnet.16"]) // 16
+    return results.Outcome(metrics=metrics, data=[mnist.provenance])
+
+
+def by_depth(state: Tensor) -> dict[str, object]:
+    """Bytes of the body at every depth, from the maps that it starts with."""
+    makers: dict[str, Callable[[int], nn.Module]] = {
+        "resnet": lambda count: nn.Sequential(*(ResidualMaps() for _ in range(count)))
+    }
+    for mode in MODES:
+        makers[mode] = lambda count, mode=mode: ConvODE(
+            method="rk4", options={"num_steps": count}, grad=mode
+        )
+    metrics: dict[str, object] = {"state": state.nbytes}
+    for name, make in makers.items():
+        found = [kept(make(count), state) for count in DEPTHS]
+        metrics |= {f"{name}.{count}": x for count, x in zip(DEPTHS, found, strict=True)}
+        metrics[f"growth.{name}"] = growth(DEPTHS, found)
+    return metrics
+
+
+def whole(images: Tensor) -> dict[str, object]:
+    """Bytes of whole networks, the ODE-Net in every mode."""
+    metrics: dict[str, object] = {}
+    for kind in ("mlp", "resnet", "rk-net"):
+        metrics[f"network.{kind}"] = kept(classifier(kind, seed=0), images)
+    network = restored(results.one("mnist", "ode-net", 0))
+    for mode in MODES:
+        network.body.settings = {**SOLVERS["ode-net"], "grad": mode}
+        metrics[f"network.ode-net.{mode}"] = kept(network, images)
+    metrics["reduction"] = kept_bytes(network.maps(images), list(network.parameters()))
+    return metrics
+
+
+def kept(module: nn.Module, inputs: Tensor) -> int:
+    """Bytes that a module keeps for its backward pass."""
+    return kept_bytes(module(inputs), list(module.parameters()))

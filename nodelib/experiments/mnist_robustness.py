@@ -1,0 +1,93 @@
+"""The recorded classifiers of MNIST on test images that were disturbed.
+
+An exploration: no document claims anything of it. Every fifth test image, 2,000 in all, gets
+Gaussian noise of a standard deviation (of pixels between 0 and 1, which are not clipped) or is
+shifted by a number of pixels along a random one of the eight directions of a grid, with background
+moved in. All networks see the same disturbed images; the seed is that of the networks and of the
+disturbance. In training they had seen shifts of up to two pixels and no noise.
+
+Metrics: ``error.<kind>.<disturbance>.<amount>``, errors in percent.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nodelib import data, results
+from nodelib.classifiers import KINDS
+from nodelib.digit_training import EVALUATED_TOGETHER, keep_freed_memory
+from nodelib.experiments.mnist import restored
+from nodelib.training import generator
+
+VARIANTS = ("disturbed",)
+SEEDS = (0, 1, 2)
+NEEDS = ("mnist",)
+
+EVERY = 5
+AMOUNTS: Mapping[str, tuple[float, ...]] = {
+    "noise": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5),
+    "shift": (1, 2, 3, 4, 5, 6),
+}
+QUICK: Mapping[str, tuple[float, ...]] = {"noise": (0.3,), "shift": (4,)}
+"""What verification looks at again."""
+
+DIRECTIONS = tuple((a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if (a, b) != (0, 0))
+
+
+def run(variant: str, seed: int) -> results.Outcome:
+    """Disturb and classify."""
+    mnist = data.mnist(allow_standin=False)
+    return results.Outcome(metrics=measures(seed, AMOUNTS), data=[mnist.provenance])
+
+
+def rederive(recorded: results.Run) -> dict[str, object]:
+    """The metrics of one amount of each disturbance."""
+    return measures(recorded.seed, QUICK)
+
+
+@torch.no_grad()
+def measures(seed: int, amounts: Mapping[str, Iterable[float]]) -> dict[str, object]:
+    """Errors of all networks of a seed."""
+    keep_freed_memory()
+    mnist = data.mnist(allow_standin=False)
+    images = torch.from_numpy(mnist.test_images[::EVERY]) / 255
+    labels = torch.from_numpy(mnist.test_labels[::EVERY].astype(np.int64))
+    networks = {kind: restored(results.one("mnist", kind, seed)) for kind in KINDS}
+    metrics: dict[str, object] = {}
+    for disturbance, values in amounts.items():
+        for amount in values:
+            disturbed = DISTURBANCES[disturbance](images, amount, seed)
+            for kind, network in networks.items():
+                name = f"error.{kind}.{disturbance}.{amount:g}"
+                metrics[name] = error(network, disturbed, labels)
+    return metrics
+
+
+def noisy(images: Tensor, deviation: float, seed: int) -> Tensor:
+    """Images with Gaussian noise."""
+    return images + deviation * torch.randn(images.shape, generator=generator(seed, 0))
+
+
+def shifted(images: Tensor, pixels: float, seed: int) -> Tensor:
+    """Images (n, h, w) moved by whole pixels, each along a direction of its own."""
+    pixels = int(pixels)
+    drawn = torch.randint(len(DIRECTIONS), (len(images),), generator=generator(seed, 1)).tolist()
+    wide = torch.nn.functional.pad(images, [pixels] * 4)
+    height, width = images.shape[1:]
+    moved = torch.empty_like(images)
+    for k, way in enumerate(drawn):
+        down, across = (pixels * (1 + step) for step in DIRECTIONS[way])
+        moved[k] = wide[k, down : down + height, across : across + width]
+    return moved
+
+
+DISTURBANCES = {"noise": noisy, "shift": shifted}
+
+
+def error(network: nn.Module, images: Tensor, labels: Tensor) -> float:
+    """Percent of the images that are not given their label."""
+    parts = images.split(EVALUATED_TOGETHER)
+    found = torch.cat([network(part).argmax(1) for part in parts])
+    return 100 * float((found != labels).double().mean())

@@ -1,0 +1,144 @@
+"""Trained RK-Nets and ODE-Nets of MNIST, solved otherwise than they were trained.
+
+The networks are the recorded ones of ``mnist``; nothing is trained here and nothing is chosen. The
+images are the 10,000 test images, 500 at a time, which the solver gives the same steps.
+
+Metrics of one network, for every setting, named ``tolerance.<tolerance>`` (Dormand-Prince, absolute
+and relative alike) or ``<method>.<steps>`` (a fixed grid):
+
+- ``errors.<setting>``: test errors of 10,000
+- ``nfe.<setting>``: mean evaluations of the field in a forward pass
+- ``change.<setting>``: distance of the final maps from those of the least tolerance, relative to
+  how far these have moved from the start, both as root mean square
+- ``other.<setting>``: images that are classified otherwise than at the least tolerance
+
+and with the continuous adjoint, for the first 128 training images:
+
+- ``forward_nfe.<tolerance>``, ``backward_nfe.<tolerance>`` and ``nfe_ratio.<tolerance>``, the
+  backward one over the forward one
+
+The history holds the milliseconds of a forward pass of 500 images through the field, a median, for
+every setting.
+"""
+
+import statistics
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from nodelib import data, results
+from nodelib.data.digits import Mnist
+from nodelib.digit_training import EVALUATED_TOGETHER, keep_freed_memory
+from nodelib.experiments.mnist import restored, wrong
+from nodelib.steps import rms
+
+VARIANTS = ("rk-net", "ode-net")
+SEEDS = (0, 1, 2)
+NEEDS = ("mnist",)
+TOLERANCE = {"change.*": 0.02}
+
+TOLERANCES = ("1e-1", "1e-2", "1e-3", "1e-4", "1e-5", "1e-6")
+GRIDS: Mapping[str, tuple[int, ...]] = {
+    "euler": (1, 2, 4, 8, 16),
+    "midpoint": (1, 2, 4, 8),
+    "rk4": (1, 2, 4),
+}
+QUICK = ("tolerance.1e-2", "tolerance.1e-3", "euler.2", "rk4.2")
+"""What verification looks at again, with the least tolerance left out."""
+
+ADJOINT_TOLERANCES = TOLERANCES[:5]
+ADJOINT_IMAGES = 128
+
+
+def settings() -> dict[str, dict[str, Any]]:
+    """Arguments of ``nodelib.odeint`` for every setting, the most exact one first."""
+    made = {
+        f"tolerance.{tolerance}": {
+            "method": "dopri5",
+            "rtol": float(tolerance),
+            "atol": float(tolerance),
+        }
+        for tolerance in reversed(TOLERANCES)
+    }
+    for method, counts in GRIDS.items():
+        for steps in counts:
+            made[f"{method}.{steps}"] = {"method": method, "options": {"num_steps": steps}}
+    return made
+
+
+def run(variant: str, seed: int) -> results.Outcome:
+    """Solve one recorded network in every setting."""
+    mnist = data.mnist(allow_standin=False)
+    network = restored(results.one("mnist", variant, seed))
+    metrics, milliseconds = evaluated(network, mnist, settings())
+    metrics |= adjoint_evaluations(network, mnist, ADJOINT_TOLERANCES)
+    history = {"milliseconds": milliseconds}
+    return results.Outcome(metrics=metrics, history=history, data=[mnist.provenance])
+
+
+def rederive(recorded: results.Run) -> dict[str, object]:
+    """Errors and evaluations of some settings, and the evaluations of the adjoint."""
+    mnist = data.mnist(allow_standin=False)
+    network = restored(results.one("mnist", recorded.variant, recorded.seed))
+    every = settings()
+    metrics, _ = evaluated(network, mnist, {name: every[name] for name in QUICK})
+    kept = {key: x for key, x in metrics.items() if key.startswith(("errors.", "nfe."))}
+    return kept | adjoint_evaluations(network, mnist, ADJOINT_TOLERANCES[:3])
+
+
+@torch.no_grad()
+def evaluated(
+    network: nn.Module, mnist: Mnist, tried: Mapping[str, Mapping[str, Any]]
+) -> tuple[dict[str, object], dict[str, float]]:
+    """Metrics of the settings, compared with the first of them, and milliseconds."""
+    keep_freed_memory()
+    parts = torch.from_numpy(mnist.test_images).split(EVALUATED_TOGETHER)
+    starts = [network.maps(part / 255) for part in parts]
+    metrics: dict[str, object] = {}
+    milliseconds: dict[str, float] = {}
+    exact: list[Tensor] = []
+    for name, arguments in tried.items():
+        network.body.settings = dict(arguments)
+        ends, taken, evaluations = [], [], []
+        for start in starts:
+            began = time.perf_counter()
+            ends.append(network.body(start))
+            taken.append(1e3 * (time.perf_counter() - began))
+            evaluations.append(network.body.stats.nfe)
+        exact = exact or ends
+        found, reference = (classes(network, maps) for maps in (ends, exact))
+        metrics[f"errors.{name}"] = wrong(found, mnist.test_labels)
+        metrics[f"nfe.{name}"] = statistics.fmean(evaluations)
+        moved = rms(torch.cat(exact, 1) - torch.cat(starts, 1))
+        metrics[f"change.{name}"] = rms(torch.cat(ends, 1) - torch.cat(exact, 1)) / moved
+        metrics[f"other.{name}"] = int((found != reference).sum())
+        milliseconds[name] = statistics.median(taken)
+    return metrics, milliseconds
+
+
+def classes(network: nn.Module, ends: Iterable[Tensor]) -> Tensor:
+    """The class of every image from its final maps."""
+    return torch.cat([network.scores(maps).argmax(1) for maps in ends])
+
+
+def adjoint_evaluations(
+    network: nn.Module, mnist: Mnist, tolerances: Iterable[str]
+) -> dict[str, object]:
+    """Evaluations of both passes with the continuous adjoint."""
+    images = torch.from_numpy(mnist.train_images[:ADJOINT_IMAGES]) / 255
+    labels = torch.from_numpy(mnist.train_labels[:ADJOINT_IMAGES]).long()
+    metrics: dict[str, object] = {}
+    for tolerance in tolerances:
+        limits = {"rtol": float(tolerance), "atol": float(tolerance)}
+        network.body.settings = {"method": "dopri5", "grad": "adjoint", **limits}
+        loss = cross_entropy(network(images), labels)
+        torch.autograd.grad(loss, list(network.body.parameters()))
+        forward, backward = network.body.stats.nfe, network.body.backward[0].nfe
+        metrics[f"forward_nfe.{tolerance}"] = forward
+        metrics[f"backward_nfe.{tolerance}"] = backward
+        metrics[f"nfe_ratio.{tolerance}"] = backward / forward
+    return metrics

@@ -1,0 +1,84 @@
+"""What is measured of the recorded classifiers of MNIST."""
+
+import numpy as np
+import pytest
+import torch
+
+from nodelib.classifiers import classifier
+from nodelib.experiments import mnist_comparison, mnist_memory, mnist_robustness, mnist_solvers
+
+
+def test_only_the_images_that_tell_two_networks_apart_count():
+    first = np.array([True] * 12 + [False] * 2 + [True] * 50 + [False] * 936)
+    second = np.array([False] * 12 + [True] * 2 + [True] * 50 + [False] * 936)
+    found = mnist_comparison.compared(("a", "b"), (first, second), (2, 4))
+    assert (found["only.a.b"], found["only.b.a"], found["both.a.b"]) == (12, 2, 50)
+    assert found["excess.a.b"] == pytest.approx(1.0)
+    # 2 sum_{k <= 2} C(14, k) / 2^14
+    assert found["p.a.b"] == pytest.approx(2 * (1 + 14 + 91) / 2**14)
+    assert found["verdict.a.b"] == "higher"
+    assert found["parameters.a.b"] == 0.5
+    assert found["not_larger.a.b"] == "no"
+
+
+def test_a_few_images_show_no_difference():
+    first, second = np.array([True, True, False]), np.array([False, False, True])
+    found = mnist_comparison.compared(("a", "b"), (first, second), (1, 1))
+    assert found["verdict.a.b"] == "no difference"
+    assert mnist_comparison.mcnemar(0, 0) == 1.0
+    assert mnist_comparison.mcnemar(0, 6) == pytest.approx(2 / 2**6)
+
+
+def test_kept_bytes_grow_with_blocks_and_steps_but_not_with_the_continuous_adjoint():
+    state = torch.randn(36, 16, 64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    metrics = mnist_memory.by_depth(state)
+    assert metrics["growth.resnet"] == "linear"
+    assert metrics["growth.backprop"] == "linear"
+    assert metrics["growth.adjoint"] == "constant"
+    assert metrics["adjoint.32"] < metrics["checkpoint.32"] < metrics["backprop.32"]
+    # beside the kernels, a checkpoint is one state for each step
+    assert metrics["checkpoint.32"] - metrics["checkpoint.16"] == 16 * state.nbytes
+
+
+def test_noise_has_its_deviation_and_is_the_same_again():
+    images = torch.full((20, 28, 28), 0.5)
+    noisy = mnist_robustness.noisy(images, 0.3, 1)
+    assert float((noisy - images).std()) == pytest.approx(0.3, rel=0.02)
+    assert torch.equal(noisy, mnist_robustness.noisy(images, 0.3, 1))
+
+
+def test_a_shift_moves_every_image_whole_along_one_of_eight_directions():
+    images = torch.zeros(200, 28, 28)
+    images[:, 14, 14] = 1
+    moved = mnist_robustness.shifted(images, 3, 0)
+    places = {tuple(place) for place in (moved.nonzero()[:, 1:] - 14).tolist()}
+    assert places == {(3 * a, 3 * b) for a, b in mnist_robustness.DIRECTIONS}
+    assert torch.equal(moved.sum((1, 2)), torch.ones(200))
+
+
+def test_every_setting_is_compared_with_the_least_tolerance(monkeypatch):
+    network = classifier("ode-net", seed=0)
+
+    class Digits:
+        test_images = np.random.default_rng(0).integers(0, 256, (6, 28, 28), dtype=np.uint8)
+        test_labels = np.zeros(6, np.uint8)
+        train_images, train_labels = test_images, test_labels
+
+    chosen = ("tolerance.1e-6", "tolerance.1e-2", "euler.1", "rk4.4")
+    tried = {name: mnist_solvers.settings()[name] for name in chosen}
+    metrics, milliseconds = mnist_solvers.evaluated(network, Digits, tried)
+    assert metrics["change.tolerance.1e-6"] == 0
+    assert metrics["other.tolerance.1e-6"] == 0
+    assert metrics["change.rk4.4"] < metrics["change.euler.1"]
+    assert metrics["nfe.euler.1"] == 1
+    assert metrics["nfe.rk4.4"] == 16
+    assert metrics["nfe.tolerance.1e-6"] > metrics["nfe.tolerance.1e-2"]
+    assert set(milliseconds) == set(chosen)
+    found = mnist_solvers.adjoint_evaluations(network, Digits, ["1e-2"])
+    assert found["nfe_ratio.1e-2"] == found["backward_nfe.1e-2"] / found["forward_nfe.1e-2"]
+
+
+def test_what_is_looked_at_again_was_measured():
+    assert set(mnist_solvers.QUICK) <= set(mnist_solvers.settings())
+    for disturbance, amounts in mnist_robustness.QUICK.items():
+        assert set(amounts) <= set(mnist_robustness.AMOUNTS[disturbance])
