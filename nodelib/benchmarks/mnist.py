@@ -1,0 +1,81 @@
+"""Steps of training of the ODE-Net of MNIST, against torchdiffeq's two ways, in one process.
+
+A step is the loss of a batch of 128 digits and its gradient in all parameters, by Dormand-Prince at
+the tolerance that the recorded networks were trained with. Torchdiffeq solves the same network
+twice: with the field as document 003 prints it, which is what its users run, and with ours.
+"""
+
+import functools
+from collections.abc import Callable
+
+import torch
+import torchdiffeq
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from nodelib import data
+from nodelib.benchmarks import Contest
+from nodelib.classifiers import SOLVERS, ConvClassifier, classifier
+from nodelib.concatenated_field import ConcatenatedField, as_images, as_maps
+from nodelib.digit_training import keep_freed_memory
+from nodelib.gradients import MODES
+
+BATCH = 128
+PEERS = {
+    "torchdiffeq odeint": torchdiffeq.odeint,
+    "torchdiffeq odeint_adjoint": torchdiffeq.odeint_adjoint,
+}
+
+
+class Peer(nn.Module):
+    """The ODE block solved by torchdiffeq, on maps (36, n, 64)."""
+
+    def __init__(self, solver: Callable[..., Tensor], field: nn.Module, *, printed: bool) -> None:
+        super().__init__()
+        self.solver, self.printed = solver, printed
+        self.f = ConcatenatedField(field) if printed else field
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """The maps at t = 1."""
+        settings = {key: SOLVERS["ode-net"][key] for key in ("method", "rtol", "atol")}
+        start = as_images(maps).contiguous() if self.printed else maps
+        end = self.solver(self.f, start, torch.tensor([0.0, 1.0]), **settings)[-1]
+        return as_maps(end).contiguous() if self.printed else end
+
+
+def contests() -> list[Contest]:
+    """Every mode of ours against both of theirs, with the printed field and with ours."""
+    keep_freed_memory()
+    digits = data.mnist()
+    images = torch.from_numpy(digits.train_images[:BATCH]) / 255
+    labels = torch.from_numpy(digits.train_labels[:BATCH]).long()
+    step = functools.partial(gradient, images=images, labels=labels)
+    made = []
+    for mode in MODES:
+        own = network({"grad": mode})
+        for name, solver in PEERS.items():
+            for printed in (True, False):
+                peer = network({})
+                peer.body = Peer(solver, peer.body.f, printed=printed)
+                made.append(
+                    Contest(
+                        f"training step, {mode}",
+                        f"{name}, {'printed' if printed else 'our'} field",
+                        functools.partial(step, own),
+                        functools.partial(step, peer),
+                    )
+                )
+    return made
+
+
+def network(settings: dict[str, str]) -> ConvClassifier:
+    """The ODE-Net of seed 0 with other settings of its solver."""
+    made = classifier("ode-net", seed=0)
+    made.body.settings = {**SOLVERS["ode-net"], **settings}
+    return made
+
+
+def gradient(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+    """Gradients of the loss in all parameters."""
+    loss = cross_entropy(network(images), labels)
+    return torch.autograd.grad(loss, list(network.parameters()))
