@@ -1,0 +1,135 @@
+"""Training and evaluation of the classifiers of digits."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from nodelib import data, experiments, results
+from nodelib.augmentation import Affine
+from nodelib.classifiers import classifier
+from nodelib.digit_training import Plan, fit, keep_freed_memory, predictions
+from nodelib.errors import ModelError
+from nodelib.experiments import mnist, mnist_choices
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (64, 28, 28), dtype=np.uint8)
+LABELS = RNG.integers(0, 10, 64, dtype=np.uint8)
+SMALL = Plan(epochs=2, batch=16, rate=1e-3)
+
+
+def trained(kind="mlp", plan=SMALL, seed=0, **more):
+    network = classifier(kind, seed=0)
+    return network, fit(network, IMAGES, LABELS, plan, seed=seed, **more)
+
+
+def test_epochs_are_whole_batches():
+    assert SMALL.steps(64) == 8
+    assert SMALL.steps(79) == 8
+    assert Plan(epochs=0.5, batch=16).steps(64) == 2
+
+
+def test_no_step_at_all_is_refused():
+    with pytest.raises(ModelError, match="10 images and 2 epochs in batches of 16 are no step"):
+        SMALL.steps(10)
+
+
+def test_the_same_seed_trains_the_same_network_and_another_one_does_not():
+    (one, _), (same, _), (other, _) = trained(), trained(), trained(seed=1)
+    assert torch.equal(predictions(one, IMAGES), predictions(same, IMAGES))
+    pairs = zip(one.parameters(), same.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    assert not torch.equal(next(one.parameters()), next(other.parameters()))
+
+
+def test_a_run_that_was_interrupted_goes_on_with_its_notes(monkeypatch, tmp_path):
+    class Interrupted(Exception):
+        pass
+
+    whole, expected = trained("ode-net")
+    network = classifier("ode-net", seed=0)
+    passes = iter(range(5))
+
+    def stop(*_):
+        if next(passes, None) is None:
+            raise Interrupted
+
+    place = tmp_path / "run.safetensors"
+    hook = network.register_forward_pre_hook(stop)
+    monkeypatch.setattr("nodelib.training.SAVE_EVERY_SECONDS", 0.0)
+    with pytest.raises(Interrupted):
+        fit(network, IMAGES, LABELS, SMALL, seed=0, checkpoint=place)
+    hook.remove()
+    again = classifier("ode-net", seed=0)
+    history = fit(again, IMAGES, LABELS, SMALL, seed=0, checkpoint=place)
+    assert history.losses == expected.losses
+    assert history.notes == expected.notes
+    assert len(history.notes) == 8
+    assert min(history.notes) >= 8
+    pairs = zip(whole.parameters(), again.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_every_epoch_visits_every_image_once():
+    seen = []
+
+    class Spy(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scores = torch.nn.Parameter(torch.zeros(10))
+
+        def forward(self, images):
+            seen.extend(images.sum((1, 2)).tolist())
+            return self.scores.expand(len(images), 10)
+
+    plan = Plan(epochs=2, batch=16, augmentation=Affine())
+    fit(Spy(), IMAGES, LABELS, plan, seed=0)
+    assert sorted(seen[:64]) == sorted(seen[64:])
+    assert seen[:64] != seen[64:]
+    assert len(set(seen)) == 64
+
+
+def test_predictions_do_not_depend_on_how_a_fixed_network_is_batched():
+    network = classifier("rk-net", seed=0)
+    singly = torch.cat([predictions(network, IMAGES[k : k + 1]) for k in range(8)])
+    assert torch.equal(predictions(network, IMAGES[:8]), singly)
+    assert singly.dtype == torch.uint8
+
+
+def test_keeping_memory_is_safe_to_ask_for_twice():
+    keep_freed_memory()
+    keep_freed_memory()
+    assert torch.ones(10**6).sum() == 10**6
+
+
+def test_the_plan_is_the_one_with_the_fewest_validation_errors():
+    for kind in ("rk-net", "mlp"):
+        found = {
+            name.removeprefix(f"{kind}."): results.one("mnist_choices", name, 0).metric(
+                "validation_errors"
+            )
+            for name in mnist_choices.VARIANTS
+            if name.startswith(f"{kind}.")
+        }
+        best = mnist_choices.CHOICES[f"{kind}.{min(found, key=found.get)}"]
+        plans = [mnist.PLANS[k] for k in mnist.PLANS if (k == "mlp") == (kind == "mlp")]
+        chosen = {(plan.augmentation, plan.rate, plan.smoothing) for plan in plans}
+        assert chosen == {(best.augmentation, best.rate, best.smoothing)}
+
+
+def test_an_experiment_records_what_its_weights_give(monkeypatch, tmp_path):
+    digits = data.mnist(allow_standin=True)
+    monkeypatch.setattr(mnist, "PLANS", dict.fromkeys(mnist.PLANS, Plan(epochs=0.05)))
+    monkeypatch.setattr(mnist, "SEEN_AGAIN", 100)
+    monkeypatch.setattr(mnist.data, "mnist", lambda **_: digits)
+    monkeypatch.setattr(mnist.paths, "build", lambda: tmp_path)
+    outcome = mnist.run("mlp", 0)
+    count = outcome.metrics["test_errors"]
+    assert len(outcome.history["mistakes"]) == count
+    assert outcome.metrics["changed"] == 0
+    for number, label, given in outcome.history["mistakes"]:
+        assert digits.test_labels[number] == label != given
+        assert int(outcome.tensors["predictions"][number]) == given
+    json.dumps(outcome.history)
+    assert set(experiments.names()) >= {"mnist", "mnist_choices"}
