@@ -13,6 +13,7 @@ Metrics:
 - ``growth.resnet`` and ``growth.<mode>``: "constant", "linear" or "between", over the last decade
 - ``network.<name>``: bytes kept by a whole network: mlp, resnet, rk-net, and ode-net.<mode> at the
   tolerance that it was trained with; ``reduction`` those of the reduction alone
+- ``of_resnet.<mode>``: bytes of the whole ODE-Net over those of the whole ResNet
 - ``block`` and ``state``: bytes of one residual block, and of the maps of the batch
 """
 
@@ -74,6 +75,9 @@ def whole(images: Tensor) -> dict[str, object]:
     for mode in MODES:
         network.body.settings = {**SOLVERS["ode-net"], "grad": mode}
         metrics[f"network.ode-net.{mode}"] = kept(network, images)
+        metrics[f"of_resnet.{mode}"] = (
+            metrics[f"network.ode-net.{mode}"] / metrics["network.resnet"]
+        )
     metrics["reduction"] = kept_bytes(network.maps(images), list(network.parameters()))
     return metrics
 
