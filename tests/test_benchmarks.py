@@ -3,10 +3,11 @@ import json
 
 import pytest
 import torch
+import torchdiffeq
 from typer.testing import CliRunner
 
 from nodelib import benchmarks, cli
-from nodelib.benchmarks import Contest
+from nodelib.benchmarks import Contest, mnist
 from nodelib.errors import NodelibError
 
 
@@ -23,6 +24,25 @@ def test_both_sides_are_timed_in_turn_and_the_median_ratio_is_given(monkeypatch)
 def test_both_sides_of_the_solve_benchmark_compute_the_same():
     for contest in benchmarks.importlib.import_module("nodelib.benchmarks.solve").contests():
         torch.testing.assert_close(contest.ours().z, contest.theirs(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("printed", [False, True])
+def test_both_sides_of_the_digits_benchmark_solve_the_same_network(monkeypatch, printed):
+    exact = {**mnist.SOLVERS["ode-net"], "rtol": 1e-5, "atol": 1e-5}
+    monkeypatch.setattr(mnist, "SOLVERS", {"ode-net": exact})
+    ours, theirs = mnist.network({}), mnist.network({})
+    theirs.body = mnist.Peer(torchdiffeq.odeint, theirs.body.f, printed=printed)
+    images = torch.rand(3, 28, 28, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(ours(images), theirs(images), rtol=1e-3, atol=1e-3)
+    gradients = mnist.gradient(theirs, images, torch.tensor([1, 2, 3]))
+    assert [g.shape for g in gradients] == [p.shape for p in theirs.parameters()]
+
+
+def test_the_digits_benchmark_sets_every_mode_against_both_of_theirs():
+    named = {(contest.name, contest.peer) for contest in mnist.contests()}
+    assert len(named) == 12
+    assert ("training step, adjoint", "torchdiffeq odeint_adjoint, printed field") in named
 
 
 def test_an_unknown_benchmark_is_refused_with_the_known_ones():
