@@ -64,7 +64,7 @@ def test_every_setting_is_compared_with_the_least_tolerance(monkeypatch):
         train_images, train_labels = test_images, test_labels
 
     chosen = ("tolerance.1e-6", "tolerance.1e-2", "euler.1", "rk4.4")
-    tried = {name: mnist_solvers.settings()[name] for name in chosen}
+    tried = {name: mnist_solvers.settings("ode-net")[name] for name in chosen}
     metrics, milliseconds = mnist_solvers.evaluated(network, Digits, tried)
     assert metrics["change.tolerance.1e-6"] == 0
     assert metrics["other.tolerance.1e-6"] == 0
@@ -78,6 +78,8 @@ def test_every_setting_is_compared_with_the_least_tolerance(monkeypatch):
 
 
 def test_what_is_looked_at_again_was_measured():
-    assert set(mnist_solvers.QUICK) <= set(mnist_solvers.settings())
+    for kind in mnist_solvers.VARIANTS:
+        assert set(mnist_solvers.QUICK) <= set(mnist_solvers.settings(kind))
+    assert list(mnist_solvers.settings("rk-net")) == list(mnist_solvers.FEW)
     for disturbance, amounts in mnist_robustness.QUICK.items():
         assert set(amounts) <= set(mnist_robustness.AMOUNTS[disturbance])
