@@ -3,8 +3,8 @@
 The networks are the recorded ones of ``mnist``; nothing is trained here and nothing is chosen. The
 images are the 10,000 test images, 500 at a time, which the solver gives the same steps.
 
-Metrics of one network, for every setting (a few for the RK-Nets), named ``tolerance.<tolerance>`` (Dormand-Prince, absolute
-and relative alike) or ``<method>.<steps>`` (a fixed grid):
+Metrics of one network, for every setting (a few for the RK-Nets), named ``tolerance.<tolerance>``
+(Dormand-Prince, absolute and relative alike) or ``<method>.<steps>`` (a fixed grid):
 
 - ``errors.<setting>``: test errors of 10,000
 - ``nfe.<setting>``: mean evaluations of the field in a forward pass
