@@ -15,7 +15,7 @@ class Affine:
     Attributes:
         degrees: largest turn, either way.
         scale: largest relative change of the size, 0.1 for 0.9 to 1.1; below 1.
-        pixels: largest shift along each axis, either way.
+        pixels: largest shift along each axis, either way, before the turn and the change of size.
 
     Raises:
         ModelError: if one is negative, or the scale not below 1.

@@ -25,9 +25,9 @@ ORDERS = 10**9
 class Plan:
     """How a classifier is trained.
 
-    ``rate`` is the peak of a one-cycle schedule, ``smoothing`` that of the labels; the others are
-    as in ``nodelib.training.Recipe``. Every epoch visits the images in a new order; those that fill
-    no batch are left out.
+    ``rate`` is the peak of a one-cycle schedule, ``smoothing`` the share of a label that is spread
+    over all classes; the others are as in ``nodelib.training.Recipe``. Every epoch visits the
+    images in a new order; those that fill no batch are left out.
     """
 
     epochs: float
@@ -43,7 +43,7 @@ class Plan:
         """Number of updates on so many training images.
 
         Raises:
-            ModelError: if they do not fill one batch, or the epochs are no whole step.
+            ModelError: if the epochs come to less than one step.
         """
         steps = math.floor(self.epochs * (images // self.batch))
         if steps < 1:

@@ -52,7 +52,7 @@ STYLE = {
     "ytick.labelsize": 9,
 }
 
-SOURCES = {"synthetic": "synthetic records, not recordings", "partial": "a part of the records"}
+SOURCES = {"synthetic": "synthetic records, not recordings", "partial": "a part of the data"}
 
 SMALL_TIME, LARGE_TIME = 0.04, 0.2
 SMALL_VOLTAGE, LARGE_VOLTAGE = 0.1, 0.5

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from nodelib.classifiers import classifier
+from nodelib.classifiers import classifier, parameter_count
 from nodelib.experiments import mnist_comparison, mnist_memory, mnist_robustness, mnist_solvers
 
 
@@ -37,6 +37,14 @@ def test_kept_bytes_grow_with_blocks_and_steps_but_not_with_the_continuous_adjoi
     assert metrics["adjoint.32"] < metrics["checkpoint.32"] < metrics["backprop.32"]
     # beside the kernels, a checkpoint is one state for each step
     assert metrics["checkpoint.32"] - metrics["checkpoint.16"] == 16 * state.nbytes
+
+
+def test_the_resnet_of_torchs_layers_has_the_same_parameters_and_keeps_less():
+    ours, theirs = classifier("resnet", seed=0), mnist_memory.torch_resnet()
+    assert parameter_count(ours) == parameter_count(theirs)
+    images = torch.rand(2, 28, 28, generator=torch.Generator().manual_seed(0))
+    assert theirs(images).shape == (2, 10)
+    assert mnist_memory.kept(theirs, images) < mnist_memory.kept(ours, images)
 
 
 def test_noise_has_its_deviation_and_is_the_same_again():

@@ -2,7 +2,7 @@
 
 The plan to beat is the one of ``nodelib.digit_training.Plan``: AdamW, a one-cycle schedule,
 smoothed labels, moved images and averaged weights. It came from a first trial of the ODE-Net,
-which had looked at test images, so its parts are tried again here without them: images left
+which had looked at test images, so two of its parts are tried again here without them: images left
 unmoved, and half the rate. RK-Net, the cheaper of the two networks with a field, stands for the
 three convolutional ones, which share one plan, and is trained for three epochs. The MLP is
 trained for as long as it will be. The images 55,000 to 59,999 choose, the 55,000 before them train.

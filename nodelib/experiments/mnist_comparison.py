@@ -8,7 +8,7 @@ in its exact, binomial form, two-sided (Dietterich 1998).
 Metrics of one seed, for each of ``PAIRS``, named ``<one>.<other>``:
 
 - ``only.<one>.<other>``: images that ``one`` mistakes and ``other`` does not, and the other way
-  round under ``only.<other>.<one>``; ``both`` mistake
+  round under ``only.<other>.<one>``; ``both.<one>.<other>``: images that both mistake
 - ``excess.<pair>``: error of the first less that of the second, in percentage points
 - ``p.<pair>``
 - ``verdict.<pair>``: "lower", "higher" or "no difference", for the error of the first, at p < 0.05

@@ -10,10 +10,12 @@ Metrics:
 
 - ``resnet.<blocks>`` and ``<mode>.<steps>``: bytes kept by the part between the reduction of the
   image and the last layer, for each mode of gradient of the ODE
-- ``growth.resnet`` and ``growth.<mode>``: "constant", "linear" or "between", over the last decade
+- ``growth.resnet`` and ``growth.<mode>``: "constant", "linear" or "between", from 2 to 32
 - ``network.<name>``: bytes kept by a whole network: mlp, resnet, rk-net, and ode-net.<mode> at the
-  tolerance that it was trained with; ``reduction`` those of the reduction alone
-- ``of_resnet.<mode>``: bytes of the whole ODE-Net over those of the whole ResNet
+  tolerance that it was trained with; ``reduction`` those of the reduction alone;
+  ``network.resnet.torch`` those of the ResNet with PyTorch's own layers, which keep less than our
+  products of matrices
+- ``of_resnet.<mode>``: bytes of the whole ODE-Net over those of the latter
 - ``block`` and ``state``: bytes of one residual block, and of the maps of the batch
 """
 
@@ -23,7 +25,16 @@ import torch
 from torch import Tensor, nn
 
 from nodelib import data, results
-from nodelib.classifiers import SOLVERS, ConvODE, ResidualMaps, classifier, seeded
+from nodelib.classifiers import (
+    BLOCKS,
+    CHANNELS,
+    GROUPS,
+    SOLVERS,
+    ConvODE,
+    ResidualMaps,
+    classifier,
+    seeded,
+)
 from nodelib.differentiation import MODES, kept_bytes
 from nodelib.experiments.gradient_memory import growth
 from nodelib.experiments.mnist import restored
@@ -71,15 +82,52 @@ def whole(images: Tensor) -> dict[str, object]:
     metrics: dict[str, object] = {}
     for kind in ("mlp", "resnet", "rk-net"):
         metrics[f"network.{kind}"] = kept(classifier(kind, seed=0), images)
+    metrics["network.resnet.torch"] = kept(torch_resnet(), images)
     network = restored(results.one("mnist", "ode-net", 0))
     for mode in MODES:
         network.body.settings = {**SOLVERS["ode-net"], "grad": mode}
         metrics[f"network.ode-net.{mode}"] = kept(network, images)
-        metrics[f"of_resnet.{mode}"] = (
-            metrics[f"network.ode-net.{mode}"] / metrics["network.resnet"]
-        )
+        of_torch = metrics[f"network.ode-net.{mode}"] / metrics["network.resnet.torch"]
+        metrics[f"of_resnet.{mode}"] = of_torch
     metrics["reduction"] = kept_bytes(network.maps(images), list(network.parameters()))
     return metrics
+
+
+class TorchBlock(nn.Module):
+    """A residual block of PyTorch's layers, on maps (n, 64, 6, 6)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.change = nn.Sequential(
+            *(
+                layer
+                for _ in range(2)
+                for layer in (
+                    nn.GroupNorm(GROUPS, CHANNELS),
+                    nn.ReLU(inplace=True),
+                    nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, bias=False),
+                )
+            )
+        )
+
+    def forward(self, z: Tensor) -> Tensor:
+        """The output of the block."""
+        return z + self.change(z)
+
+
+def torch_resnet() -> nn.Module:
+    """The ResNet with PyTorch's layers throughout."""
+    network = classifier("resnet", seed=0)
+    return nn.Sequential(
+        nn.Unflatten(1, (1, -1)),
+        network.reduction,
+        *(TorchBlock() for _ in range(BLOCKS)),
+        nn.GroupNorm(GROUPS, CHANNELS),
+        nn.ReLU(inplace=True),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        network.readout,
+    )
 
 
 def kept(module: nn.Module, inputs: Tensor) -> int:
