@@ -37,12 +37,12 @@ def test_the_mean_errors_are_below_those_of_the_table(kind):
     assert statistics.fmean(measured("mnist", kind, "test_error")) < THEIRS[kind]
 
 
-def test_moved_images_are_worth_half_of_the_mlps_errors():
+def test_moved_images_are_worth_more_than_half_of_the_mlps_errors():
     planned, unmoved = (
         results.one("mnist_choices", f"mlp.{plan}").metric("validation_errors")
         for plan in ("planned", "unmoved")
     )
-    assert 0.4 < planned / unmoved < 0.6
+    assert planned / unmoved < 0.5
     assert mnist_choices.VALIDATION.stop - mnist_choices.VALIDATION.start == 5000
 
 
@@ -50,6 +50,7 @@ def test_most_of_the_memory_is_the_reductions():
     kept = results.one("mnist_memory", "kept")
     assert kept.metric("reduction") > 0.5 * kept.metric("network.ode-net.adjoint")
     assert kept.metric("network.ode-net.backprop") > kept.metric("network.resnet")
+    assert kept.metric("network.resnet.torch") < kept.metric("network.resnet")
     assert kept.metric("growth.backprop") == "linear"
     assert kept.metric("backprop.32") > 10 * kept.metric("checkpoint.32")
 
@@ -63,9 +64,41 @@ def test_the_continuous_adjoint_does_not_take_half_the_evaluations():
     assert min(ratios) > 0.6
 
 
-def test_an_ode_net_does_not_need_its_solver():
-    exact, euler = (
-        statistics.fmean(measured("mnist_solvers", "ode-net", f"errors.{name}"))
-        for name in ("tolerance.1e-6", "euler.2")
+def test_two_runge_kutta_steps_do_as_well_as_the_adaptive_solver():
+    for kind in ("ode-net", "rk-net"):
+        adaptive, two_steps = (
+            statistics.fmean(measured("mnist_solvers", kind, f"errors.{name}"))
+            for name in ("tolerance.1e-2", "rk4.2")
+        )
+        assert abs(two_steps - adaptive) < 3
+
+
+def test_there_is_nothing_to_trade_within_the_tolerances():
+    loose, tight = (
+        statistics.fmean(measured("mnist_solvers", "ode-net", f"errors.tolerance.{tolerance}"))
+        for tolerance in ("1e-1", "1e-6")
     )
-    assert abs(euler - exact) < 15
+    assert abs(loose - tight) < 3
+
+
+def test_the_convolutional_networks_end_below_the_mlp():
+    for kind in ("resnet", "rk-net", "ode-net"):
+        losses = [run.history["loss"]["loss"][-1] for run in results.read("mnist", kind)]
+        mlps = [run.history["loss"]["loss"][-1] for run in results.read("mnist", "mlp")]
+        assert max(losses) < min(mlps)
+
+
+def test_noise_troubles_the_networks_with_a_field_and_shifts_trouble_the_mlp():
+    for run in results.read("mnist_robustness", "disturbed"):
+
+        def errors(disturbance, run=run):
+            return {kind: run.metric(f"error.{kind}.{disturbance}") for kind in mnist.VARIANTS}
+
+        for amount in (0.2, 0.3, 0.4, 0.5):
+            noise = errors(f"noise.{amount}")
+            assert min(noise["rk-net"], noise["ode-net"]) > noise["resnet"]
+        assert min(noise["rk-net"], noise["ode-net"]) > noise["mlp"]
+        shift = errors("shift.4")
+        others = [shift[kind] for kind in ("resnet", "rk-net", "ode-net")]
+        assert shift["mlp"] > 10 * max(others)
+        assert max(others) < 2 * min(others)
