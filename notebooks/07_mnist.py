@@ -35,16 +35,14 @@ profile = "quick"
 seed = 0
 
 # %% [markdown]
-
-# %% [markdown]
 # # MNIST
 #
 # The best-known table on neural ODEs is table 1 of Chen et al. {cite}`chen2018neural`; document 003
-# {cite}`doc003` reprints it, and document 002 {cite}`doc002` two of its rows. On handwritten digits {cite}`lecun1998gradient` a network with one ODE block, the
-# *ODE-Net*, errs on 0.42 % of the test images, as a residual network does (0.41 %), with a third of
-# its parameters and, says the table, with memory $O(1)$ where the ResNet needs $O(L)$ for $L$
-# blocks. Document 002 goes further: the error is *lower* with the ODE, it writes, with fewer
-# parameters.
+# {cite}`doc003` reprints it, and document 002 {cite}`doc002` two of its rows. On handwritten digits
+# {cite}`lecun1998gradient` a network with one ODE block, the *ODE-Net*, errs on 0.42 % of the test
+# images, as a residual network does (0.41 %), with a third of its parameters and, says the table, with
+# memory $O(1)$ where the ResNet needs $O(L)$ for $L$ blocks. Document 002 goes further: the error is
+# *lower* with the ODE, it writes, with fewer parameters.
 #
 # This chapter trains all four networks of the table from three seeds on all of MNIST and asks what
 # the table left open: is the difference between the rows larger than chance, what is it that is
