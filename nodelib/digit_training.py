@@ -99,8 +99,13 @@ def fit(
 @torch.no_grad()
 def predictions(module: nn.Module, images: np.ndarray) -> Tensor:
     """The class (n,) of every image (n, 28, 28) of bytes, as bytes."""
-    parts = torch.from_numpy(images).split(EVALUATED_TOGETHER)
-    return torch.cat([module(part / 255).argmax(1).to(torch.uint8) for part in parts])
+    return classes(module, torch.from_numpy(images) / 255).to(torch.uint8)
+
+
+@torch.no_grad()
+def classes(module: nn.Module, pixels: Tensor) -> Tensor:
+    """The class (n,) of every image (n, 28, 28) with pixels between 0 and 1."""
+    return torch.cat([module(part).argmax(1) for part in pixels.split(EVALUATED_TOGETHER)])
 
 
 def keep_freed_memory() -> None:

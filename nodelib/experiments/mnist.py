@@ -97,9 +97,10 @@ def measures(network: nn.Module, expected: Tensor, mnist: Mnist) -> dict[str, ob
     """All metrics but those of the training itself."""
     body = getattr(network, "body", None)
     found = predictions(network, mnist.test_images)
+    count = wrong(found, mnist.test_labels)
     metrics: dict[str, object] = {
-        "test_errors": wrong(found, mnist.test_labels),
-        "test_error": 100 * wrong(found, mnist.test_labels) / len(found),
+        "test_errors": count,
+        "test_error": 100 * count / len(found),
         "changed": int((found != expected).sum()),
     }
     if hasattr(body, "stats"):

@@ -40,10 +40,13 @@ def run(variant: str, seed: int) -> results.Outcome:
     metrics: dict[str, object] = {
         f"millions.{kind}": found.parameters / 1e6 for kind, found in recorded.items()
     }
+    wrong = {
+        kind: found.tensors()["predictions"].numpy() != mnist.test_labels
+        for kind, found in recorded.items()
+    }
     for pair in PAIRS:
-        runs = [recorded[kind] for kind in pair]
-        wrong = [found.tensors()["predictions"].numpy() != mnist.test_labels for found in runs]
-        metrics |= compared(pair, wrong, [found.parameters for found in runs])
+        parameters = [recorded[kind].parameters for kind in pair]
+        metrics |= compared(pair, [wrong[kind] for kind in pair], parameters)
     return results.Outcome(metrics=metrics, data=[mnist.provenance])
 
 

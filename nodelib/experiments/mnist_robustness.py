@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from nodelib import data, results
 from nodelib.classifiers import KINDS
-from nodelib.digit_training import EVALUATED_TOGETHER, keep_freed_memory
+from nodelib.digit_training import classes, keep_freed_memory
 from nodelib.experiments.mnist import restored
 from nodelib.training import generator
 
@@ -88,6 +88,4 @@ DISTURBANCES = {"noise": noisy, "shift": shifted}
 
 def error(network: nn.Module, images: Tensor, labels: Tensor) -> float:
     """Percent of the images that are not given their label."""
-    parts = images.split(EVALUATED_TOGETHER)
-    found = torch.cat([network(part).argmax(1) for part in parts])
-    return 100 * float((found != labels).double().mean())
+    return 100 * float((classes(network, images) != labels).double().mean())

@@ -102,7 +102,7 @@ def evaluated(
     starts = [network.maps(part / 255) for part in parts]
     metrics: dict[str, object] = {}
     milliseconds: dict[str, float] = {}
-    exact: list[Tensor] = []
+    exact: Tensor | None = None
     for name, arguments in tried.items():
         network.body.settings = dict(arguments)
         ends, taken, evaluations = [], [], []
@@ -111,20 +111,17 @@ def evaluated(
             ends.append(network.body(start))
             taken.append(1e3 * (time.perf_counter() - began))
             evaluations.append(network.body.stats.nfe)
-        exact = exact or ends
-        found, reference = (classes(network, maps) for maps in (ends, exact))
+        found = torch.cat([network.scores(maps).argmax(1) for maps in ends])
+        final = torch.cat(ends, 1)
+        if exact is None:
+            exact, reference = final, found
+            moved = rms(exact - torch.cat(starts, 1))
         metrics[f"errors.{name}"] = wrong(found, mnist.test_labels)
         metrics[f"nfe.{name}"] = statistics.fmean(evaluations)
-        moved = rms(torch.cat(exact, 1) - torch.cat(starts, 1))
-        metrics[f"change.{name}"] = rms(torch.cat(ends, 1) - torch.cat(exact, 1)) / moved
+        metrics[f"change.{name}"] = rms(final - exact) / moved
         metrics[f"other.{name}"] = int((found != reference).sum())
         milliseconds[name] = statistics.median(taken)
     return metrics, milliseconds
-
-
-def classes(network: nn.Module, ends: Iterable[Tensor]) -> Tensor:
-    """The class of every image from its final maps."""
-    return torch.cat([network.scores(maps).argmax(1) for maps in ends])
 
 
 def adjoint_evaluations(
