@@ -120,6 +120,13 @@ def plain(*axes):
         axis.set_minor_formatter("{x:g}")
 
 
+def draw_ranges(ax, x, values, **look):
+    """A line through the means of values (points, seeds), with bars from least to largest."""
+    middle = values.mean(1)
+    bars = np.abs(np.stack([values.min(1), values.max(1)]) - middle)
+    ax.errorbar(x, middle, bars, marker="o", markersize=4, linewidth=1, **look)
+
+
 def interval(errors):
     """95 % interval (Wilson) of an error in percent, from so many of 10,000 images."""
     found = binomtest(round(errors), IMAGES).proportion_ci(method="wilson")
@@ -496,9 +503,7 @@ groups |= {m: [f"{m}.{n}" for n in counts] for m, counts in mnist_solvers.GRIDS.
 for method, settings in groups.items():
     nfe = [mean("mnist_solvers", "ode-net", f"nfe.{name}") for name in settings]
     values = np.array([measured("mnist_solvers", "ode-net", f"errors.{n}") for n in settings]) / 100
-    middle = values.mean(1)
-    bars = np.abs(np.stack([values.min(1), values.max(1)]) - middle)
-    ax.errorbar(nfe, middle, bars, marker="o", markersize=4, linewidth=1, label=METHODS[method])
+    draw_ranges(ax, nfe, values, label=METHODS[method])
 ax.plot(
     mean("mnist_solvers", "ode-net", "nfe.tolerance.1e-2"),
     mean("mnist_solvers", "ode-net", "errors.tolerance.1e-2") / 100,
@@ -716,10 +721,7 @@ for ax, (disturbance, amounts) in zip(axes, mnist_robustness.AMOUNTS.items(), st
                 for x in amounts
             ]
         )
-        middle = values.mean(1)
-        bars = np.abs(np.stack([values.min(1), values.max(1)]) - middle)
-        look = {"marker": "o", "markersize": 4, "linewidth": 1, "color": COLOURS[kind]}
-        ax.errorbar(amounts, middle, bars, label=NAMES[kind], **look)
+        draw_ranges(ax, amounts, values, color=COLOURS[kind], label=NAMES[kind])
 axes[0].set(xlabel="standard deviation of the noise", ylabel="error (%)", yscale="log")
 axes[1].set(xlabel="shift (pixels)")
 axes[0].legend()
