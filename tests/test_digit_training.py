@@ -1,6 +1,7 @@
 """Training and evaluation of the classifiers of digits."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -103,19 +104,33 @@ def test_keeping_memory_is_safe_to_ask_for_twice():
     assert torch.ones(10**6).sum() == 10**6
 
 
-def test_the_plan_is_the_one_with_the_fewest_validation_errors():
-    for kind in ("rk-net", "mlp"):
-        found = {
-            name.removeprefix(f"{kind}."): results.one("mnist_choices", name, 0).metric(
-                "validation_errors"
-            )
-            for name in mnist_choices.VARIANTS
-            if name.startswith(f"{kind}.")
-        }
-        best = mnist_choices.CHOICES[f"{kind}.{min(found, key=found.get)}"]
-        plans = [mnist.PLANS[k] for k in mnist.PLANS if (k == "mlp") == (kind == "mlp")]
-        chosen = {(plan.augmentation, plan.rate, plan.smoothing) for plan in plans}
-        assert chosen == {(best.augmentation, best.rate, best.smoothing)}
+def fewest(kind, names):
+    """The plan with the fewest validation errors, the first of those that tie."""
+    return min(
+        (f"{kind}.{name}" for name in names),
+        key=lambda name: results.one("mnist_choices", name, 0).metric("validation_errors"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("plan", "kind", "names"),
+    [
+        (mnist.PLANS["mlp"], "mlp", ("planned", "unmoved", "half-moved", "half-rate")),
+        (
+            mnist.PLAN,
+            "rk-net",
+            ("half-rate", "planned", "unmoved", "batch-64", "batch-32"),
+        ),
+    ],
+)
+def test_a_plan_is_the_one_with_the_fewest_validation_errors(plan, kind, names):
+    best = mnist_choices.CHOICES[fewest(kind, names)]
+    assert replace(plan, epochs=best.epochs) == best
+
+
+def test_the_convolutional_networks_share_their_plan():
+    for more in ("", ".continued"):
+        assert [mnist.PLANS[kind + more] for kind in mnist.CONVOLUTIONAL] == [mnist.PLAN] * 3
 
 
 def test_an_experiment_records_what_its_weights_give(monkeypatch, tmp_path):
@@ -133,3 +148,32 @@ def test_an_experiment_records_what_its_weights_give(monkeypatch, tmp_path):
         assert int(outcome.tensors["predictions"][number]) == given
     json.dumps(outcome.history)
     assert set(experiments.names()) >= {"mnist", "mnist_choices"}
+
+
+def test_a_continued_training_begins_with_the_recorded_weights_and_other_images(
+    monkeypatch, tmp_path
+):
+    digits = data.mnist(allow_standin=True)
+    monkeypatch.setattr(mnist, "SEEN_AGAIN", 100)
+    monkeypatch.setattr(mnist.data, "mnist", lambda **_: digits)
+    monkeypatch.setattr(mnist.paths, "build", lambda: tmp_path)
+    monkeypatch.setattr(mnist, "measures", lambda *_: {})
+    begun = []
+
+    def watched(network, images, labels, plan, *, seed, **more):
+        begun.append(([value.detach().clone() for value in network.parameters()], seed))
+        return fit(network, images[:32], labels[:32], Plan(epochs=1, batch=16), seed=seed)
+
+    monkeypatch.setattr(mnist, "fit", watched)
+    recorded = results.one("mnist", "resnet", 1)
+    outcome = mnist.run("resnet.continued", 1)
+    ((weights, seed),) = begun
+    expected = mnist.restored(recorded).parameters()
+    assert all(torch.equal(a, b) for a, b in zip(weights, expected, strict=True))
+    assert seed not in mnist.SEEDS
+    changed = [
+        not torch.equal(outcome.tensors[name], value)
+        for name, value in recorded.tensors().items()
+        if name != "predictions"
+    ]
+    assert all(changed)
