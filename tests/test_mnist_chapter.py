@@ -1,14 +1,19 @@
 """What chapter 07 says in fixed words is true of the recorded runs."""
 
 import statistics
+from dataclasses import replace
 
 import pytest
 
-from nodelib import results
+from nodelib import claims, results
 from nodelib.classifiers import KINDS
-from nodelib.experiments import mnist, mnist_choices
+from nodelib.experiments import mnist, mnist_choices, mnist_comparison
 
-THEIRS = {"mlp": 1.60, "resnet": 0.41, "rk-net": 0.47, "ode-net": 0.42}
+THEIRS = {
+    claim.evidence["variant"]: claim.theirs
+    for claim in claims.load()
+    if claim.id.startswith("003-mnist-") and claim.evidence["experiment"] == "mnist"
+}
 
 
 def measured(experiment, variant, metric):
@@ -104,3 +109,31 @@ def test_noise_troubles_the_networks_with_a_field_and_shifts_trouble_the_mlp():
         others = [shift[kind] for kind in ("resnet", "rk-net", "ode-net")]
         assert shift["mlp"] > 10 * max(others)
         assert max(others) < 2 * min(others)
+
+
+def test_the_document_names_every_network():
+    assert THEIRS == {"mlp": 1.6, "resnet": 0.41, "rk-net": 0.47, "ode-net": 0.42}
+
+
+def test_the_verdicts_would_be_the_same_after_16_epochs():
+    for claim in claims.load():
+        evidence = claim.evidence or {}
+        if "07" not in claim.chapters or evidence.get("experiment") not in (
+            "mnist",
+            "mnist_comparison",
+        ):
+            continue
+        more = f"{evidence['variant']}.continued"
+        if more not in (*mnist.VARIANTS, *mnist_comparison.VARIANTS):
+            continue
+        later = replace(claim, evidence={**evidence, "variant": more})
+        assert claims.verdict(later).kind == claims.verdict(claim).kind
+
+
+def test_the_networks_are_hardly_better_on_what_they_were_trained_on():
+    for kind in mnist.CONVOLUTIONAL:
+        seen, new = (
+            statistics.fmean(measured("mnist", kind, f"{what}_errors"))
+            for what in ("train", "test")
+        )
+        assert seen > 0.6 * new

@@ -35,8 +35,17 @@ def test_kept_bytes_grow_with_blocks_and_steps_but_not_with_the_continuous_adjoi
     assert metrics["growth.backprop"] == "linear"
     assert metrics["growth.adjoint"] == "constant"
     assert metrics["adjoint.32"] < metrics["checkpoint.32"] < metrics["backprop.32"]
+    assert metrics["operations_growth.resnet"] == "linear"
+    assert metrics["operations_growth.backprop"] == "linear"
+    assert metrics["operations.backprop.32"] > 3 * metrics["operations.resnet.32"]
     # beside the kernels, a checkpoint is one state for each step
     assert metrics["checkpoint.32"] - metrics["checkpoint.16"] == 16 * state.nbytes
+
+
+def test_the_operations_of_a_layer_are_counted_in_both_passes():
+    layer = torch.nn.Linear(5, 3, bias=False)
+    forward = 2 * 7 * 5 * 3
+    assert mnist_memory.operations(layer, torch.ones(7, 5)) == 3 * forward
 
 
 def test_the_resnet_of_torchs_layers_has_the_same_parameters_and_keeps_less():

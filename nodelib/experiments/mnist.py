@@ -6,8 +6,8 @@ the tolerance of the ODE-Net, 1e-2, were not tuned: they are what two cores can 
 
 The variants ``<kind>.continued`` take the recorded networks through the same plan once more, with
 images in a new order and moved anew: a warm restart (Loshchilov and Hutter 2017). That was decided
-after the results of the first 8 epochs were known, among them that the networks err on as many
-training images as test images and so are not trained out. Nothing else was changed, and the
+after the results of the first 8 epochs were known, among them that the networks err on nearly as
+many training images as test images and so are not trained out. Nothing else was changed, and the
 networks of the first 8 epochs stay beside them.
 
 Each network is trained on all 60,000 training images and then, once, classifies the 10,000 test
@@ -37,7 +37,7 @@ import torch
 from torch import Tensor, nn
 
 from nodelib import data, paths, results
-from nodelib.classifiers import classifier, parameter_count
+from nodelib.classifiers import KINDS, classifier, parameter_count
 from nodelib.data.digits import Mnist
 from nodelib.digit_training import Plan, fit, predictions
 from nodelib.networks import load_weights
@@ -149,6 +149,14 @@ def restored(recorded: results.Run) -> nn.Module:
     """The classifier of a recorded run."""
     weights = {key: value for key, value in recorded.tensors().items() if key != "predictions"}
     return load_weights(classifier(kind_of(recorded.variant), seed=recorded.seed), weights)
+
+
+def trained(seed: int, *, continued: bool) -> dict[str, results.Run]:
+    """The recorded run of every kind of network, continued where there is such."""
+    more = ".continued" * continued
+    return {
+        kind: results.one("mnist", kind + more * (kind in CONVOLUTIONAL), seed) for kind in KINDS
+    }
 
 
 def kind_of(variant: str) -> str:

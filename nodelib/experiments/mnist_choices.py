@@ -8,8 +8,8 @@ three convolutional ones, which share one plan, and is trained for three epochs.
 trained for as long as it will be. The images 55,000 to 59,999 choose, the 55,000 before them train.
 
 Smaller batches, so more steps in an epoch, were tried last, when the networks of ``mnist`` were
-recorded and seen to err on as many training images as test images. They did no better, and the
-plan was kept.
+recorded and seen to err on nearly as many training images as test images. They did no better, and
+the plan was kept.
 
 A variant is named ``<kind>.<plan>``. Metrics: ``validation_errors`` of 5,000,
 ``validation_error`` in percent, and ``minutes`` of training.

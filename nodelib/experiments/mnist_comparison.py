@@ -26,8 +26,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from nodelib import data, results
-from nodelib.classifiers import KINDS
-from nodelib.experiments.mnist import CONVOLUTIONAL
+from nodelib.experiments.mnist import trained
 
 VARIANTS = ("pairs", "pairs.continued")
 SEEDS = (0, 1, 2)
@@ -40,10 +39,7 @@ LEVEL = 0.05
 def run(variant: str, seed: int) -> results.Outcome:
     """Compare the recorded predictions."""
     mnist = data.mnist(allow_standin=False)
-    more = variant.removeprefix("pairs")
-    recorded = {
-        kind: results.one("mnist", kind + more * (kind in CONVOLUTIONAL), seed) for kind in KINDS
-    }
+    recorded = trained(seed, continued=variant.endswith(".continued"))
     metrics: dict[str, object] = {
         f"millions.{kind}": found.parameters / 1e6 for kind, found in recorded.items()
     }

@@ -1,4 +1,4 @@
-"""What the classifiers of digits keep between the passes, against their depth.
+"""What the classifiers of digits keep between the passes, and compute, against their depth.
 
 Bytes for a batch of 128 MNIST images, without the parameters themselves, counted by walking the
 graph (``nodelib.differentiation.kept_bytes``). The networks are untrained, for the bytes do not
@@ -11,6 +11,9 @@ Metrics:
 - ``resnet.<blocks>`` and ``<mode>.<steps>``: bytes kept by the part between the reduction of the
   image and the last layer, for each mode of gradient of the ODE
 - ``growth.resnet`` and ``growth.<mode>``: "constant", "linear" or "between", from 2 to 32
+- ``operations.<name>.<depth>``: floating-point operations of both passes of that part in products
+  of matrices and convolutions, as PyTorch counts them, and ``operations_growth.<name>``, for the
+  ResNet and the ODE that is backpropagated
 - ``network.<name>``: bytes kept by a whole network: mlp, resnet, rk-net, and ode-net.<mode> at the
   tolerance that it was trained with; ``reduction`` those of the reduction alone;
   ``network.resnet.torch`` those of the ResNet with PyTorch's own layers, which keep less than our
@@ -23,6 +26,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from nodelib import data, results
 from nodelib.classifiers import (
@@ -61,7 +65,7 @@ def run(variant: str, seed: int) -> results.Outcome:
 
 
 def by_depth(state: Tensor) -> dict[str, object]:
-    """Bytes of the body at every depth, from the maps that it starts with."""
+    """Bytes and operations of the body at every depth, from the maps that it starts with."""
     makers: dict[str, Callable[[int], nn.Module]] = {
         "resnet": lambda count: nn.Sequential(*(ResidualMaps() for _ in range(count)))
     }
@@ -74,6 +78,10 @@ def by_depth(state: Tensor) -> dict[str, object]:
         found = [kept(make(count), state) for count in DEPTHS]
         metrics |= {f"{name}.{count}": x for count, x in zip(DEPTHS, found, strict=True)}
         metrics[f"growth.{name}"] = growth(DEPTHS, found)
+    for name in ("resnet", "backprop"):
+        found = [operations(makers[name](count), state) for count in DEPTHS]
+        metrics |= {f"operations.{name}.{n}": x for n, x in zip(DEPTHS, found, strict=True)}
+        metrics[f"operations_growth.{name}"] = growth(DEPTHS, found)
     return metrics
 
 
@@ -133,3 +141,11 @@ def torch_resnet() -> nn.Module:
 def kept(module: nn.Module, inputs: Tensor) -> int:
     """Bytes that a module keeps for its backward pass."""
     return kept_bytes(module(inputs), list(module.parameters()))
+
+
+def operations(module: nn.Module, inputs: Tensor) -> int:
+    """Floating-point operations of both passes of a module."""
+    start = inputs.detach().requires_grad_()
+    with FlopCounterMode(display=False) as counter:
+        module(start).sum().backward()
+    return counter.get_total_flops()

@@ -1,7 +1,8 @@
 """Trained RK-Nets and ODE-Nets of MNIST, solved otherwise than they were trained.
 
-The networks are the recorded ones of ``mnist``; nothing is trained here and nothing is chosen. The
-images are the 10,000 test images, 500 at a time, which the solver gives the same steps.
+The networks are the recorded ones of ``mnist``, by their variants; nothing is trained here and
+nothing is chosen. The images are the 10,000 test images, 500 at a time, which the solver gives the
+same steps.
 
 Metrics of one network, for every setting (a few for the RK-Nets), named ``tolerance.<tolerance>``
 (Dormand-Prince, absolute and relative alike) or ``<method>.<steps>`` (a fixed grid):
@@ -33,10 +34,10 @@ from torch.nn.functional import cross_entropy
 from nodelib import data, results
 from nodelib.data.digits import Mnist
 from nodelib.digit_training import EVALUATED_TOGETHER, keep_freed_memory
-from nodelib.experiments.mnist import restored, wrong
+from nodelib.experiments.mnist import kind_of, restored, wrong
 from nodelib.steps import rms
 
-VARIANTS = ("rk-net", "ode-net")
+VARIANTS = ("rk-net", "ode-net", "ode-net.continued")
 SEEDS = (0, 1, 2)
 NEEDS = ("mnist",)
 
@@ -76,7 +77,7 @@ def run(variant: str, seed: int) -> results.Outcome:
     """Solve one recorded network in every setting."""
     mnist = data.mnist(allow_standin=False)
     network = restored(results.one("mnist", variant, seed))
-    metrics, milliseconds = evaluated(network, mnist, settings(variant))
+    metrics, milliseconds = evaluated(network, mnist, settings(kind_of(variant)))
     metrics |= adjoint_evaluations(network, mnist, ADJOINT_TOLERANCES)
     history = {"milliseconds": milliseconds}
     return results.Outcome(metrics=metrics, history=history, data=[mnist.provenance])
@@ -86,7 +87,7 @@ def rederive(recorded: results.Run) -> dict[str, object]:
     """Errors and evaluations of some settings, and the evaluations of the adjoint."""
     mnist = data.mnist(allow_standin=False)
     network = restored(results.one("mnist", recorded.variant, recorded.seed))
-    every = settings(recorded.variant)
+    every = settings(kind_of(recorded.variant))
     metrics, _ = evaluated(network, mnist, {name: every[name] for name in QUICK})
     kept = {key: x for key, x in metrics.items() if key.startswith(("errors.", "nfe."))}
     return kept | adjoint_evaluations(network, mnist, ADJOINT_TOLERANCES[:3])
