@@ -1,13 +1,13 @@
 """The field of the ODE-Net as document 003 prints it, with the time concatenated to the maps.
 
-For comparison: ``nodelib.classifiers.ConvField`` is the same function of the same parameters.
+For comparison: ``nodelib.small_maps.ConvField`` is the same function of the same parameters.
 """
 
 import torch
 from torch import Tensor, nn
 
-from nodelib.classifiers import CHANNELS, GROUPS, SIDE, ConvField
 from nodelib.networks import load_weights
+from nodelib.small_maps import CHANNELS, GROUPS, SIDE, ConvField
 
 
 class ConcatenatedField(nn.Module):

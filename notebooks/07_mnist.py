@@ -64,11 +64,12 @@ from sklearn.decomposition import PCA
 from torch.nn.functional import cross_entropy
 
 from nodelib import claims, data, experiments, plotting, results
-from nodelib.classifiers import CHANNELS, KINDS, SIDE, classifier, parameter_count
+from nodelib.classifiers import KINDS, classifier, parameter_count
 from nodelib.concatenated_field import ConcatenatedField, as_images
 from nodelib.differentiation import MODES
 from nodelib.digit_training import Plan, fit, keep_freed_memory, predictions
 from nodelib.experiments import mnist, mnist_choices, mnist_memory, mnist_robustness, mnist_solvers
+from nodelib.small_maps import CHANNELS, SIDE
 from nodelib.tables import shown
 
 plotting.use_style()

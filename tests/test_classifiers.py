@@ -7,9 +7,6 @@ from torch import nn
 from nodelib.classifiers import (
     KINDS,
     SOLVERS,
-    ConvField,
-    ConvODE,
-    ResidualMaps,
     classifier,
     parameter_count,
     seeded,
@@ -17,6 +14,7 @@ from nodelib.classifiers import (
 from nodelib.concatenated_field import ConcatenatedField, as_images, as_maps
 from nodelib.errors import ModelError
 from nodelib.networks import load_weights
+from nodelib.small_maps import ConvField, ConvODE, ResidualMaps
 
 IMAGES = torch.rand(4, 28, 28, generator=torch.Generator().manual_seed(0))
 

@@ -29,19 +29,11 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from nodelib import data, results
-from nodelib.classifiers import (
-    BLOCKS,
-    CHANNELS,
-    GROUPS,
-    SOLVERS,
-    ConvODE,
-    ResidualMaps,
-    classifier,
-    seeded,
-)
+from nodelib.classifiers import BLOCKS, SOLVERS, classifier, seeded
 from nodelib.differentiation import MODES, kept_bytes
 from nodelib.experiments.gradient_memory import growth
 from nodelib.experiments.mnist import restored
+from nodelib.small_maps import CHANNELS, GROUPS, ConvODE, ResidualMaps
 
 VARIANTS = ("kept",)
 SEEDS = (0,)

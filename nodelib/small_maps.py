@@ -1,0 +1,124 @@
+"""Layers on maps of 6 x 6 pixels: the field of the ODE-Net, its ODE block, and a residual block.
+
+Maps are kept pixels first, (36, n, 64); see ``nodelib.winograd``. The classifiers built of these
+are in ``nodelib.classifiers``.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nodelib.gradients import integrate
+from nodelib.normalisation import group_norm
+from nodelib.solvers import SolveStats
+from nodelib.winograd import convolve, kernel_products
+
+CHANNELS, GROUPS, SIDE = 64, 32, 6
+
+
+class Norm(nn.Module):
+    """Group normalisation of small maps, with a ReLU where ``rectified``."""
+
+    def __init__(self, *, rectified: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(CHANNELS))
+        self.bias = nn.Parameter(torch.zeros(CHANNELS))
+        self.rectified = rectified
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(36, n, 64) to the same shape."""
+        return group_norm(maps, self.weight, self.bias, GROUPS, rectified=self.rectified)
+
+
+class ConvField(nn.Module):
+    """The field of RK-Net and ODE-Net: norm, ReLU, convolution, twice, and a last norm.
+
+    Each convolution sees the time as one more map, constant over the image. A constant map
+    convolved is the time multiplied by one fixed map, so nothing is concatenated here: the result
+    is the same, and the first input channel of the kernels (64, 65, 3, 3) belongs to the time.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(Norm(rectified=k < 2) for k in range(3))
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(CHANNELS + 1, CHANNELS, 3, padding=1) for _ in range(2)
+        )
+
+    def kernels(self) -> tuple[Tensor, ...]:
+        """What a solve needs of the convolutions, the same at every time: compute it once.
+
+        For each the products (64, 64, 64), the map of the time (36, 1, 64) and the bias (64,).
+        """
+        found: list[Tensor] = []
+        for convolution in self.convolutions:
+            weight = convolution.weight
+            ones = weight.new_ones(1, 1, SIDE, SIDE)
+            of_time = nn.functional.conv2d(ones, weight[:, :1], padding=1)
+            of_time = of_time.reshape(CHANNELS, 1, SIDE**2).permute(2, 1, 0)
+            found += [kernel_products(weight[:, 1:], SIDE), of_time, convolution.bias]
+        return tuple(found)
+
+    def forward(self, t: Tensor, z: Tensor) -> Tensor:
+        """The field at time ``t`` and maps (36, n, 64)."""
+        return self.at(t, z, self.kernels())
+
+    def at(self, t: Tensor, z: Tensor, kernels: tuple[Tensor, ...]) -> Tensor:
+        """The same with ``kernels()`` at hand."""
+        for k in range(2):
+            products, of_time, bias = kernels[3 * k : 3 * k + 3]
+            z = convolve(self.norms[k](z), products) + (t * of_time + bias)
+        return self.norms[2](z)
+
+
+class ResidualMaps(nn.Module):
+    """``z + conv(relu(norm(conv(relu(norm(z))))))`` on small maps (36, n, 64)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(Norm(rectified=True) for _ in range(2))
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, bias=False) for _ in range(2)
+        )
+
+    def forward(self, z: Tensor) -> Tensor:
+        """The output of the block, of the shape of ``z``."""
+        change = z
+        for norm, convolution in zip(self.norms, self.convolutions, strict=True):
+            change = convolve(norm(change), kernel_products(convolution.weight, SIDE))
+        return z + change
+
+
+class ConvODE(nn.Module):
+    """``z(0) -> z(1)`` along a ``ConvField``.
+
+    ``settings`` are the keyword arguments of ``nodelib.odeint``: they hold no parameters and may be
+    changed after training.
+
+    Attributes:
+        stats: the cost of the last forward pass; ``backward`` lists that of its backward passes.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__()
+        self.f, self.settings = ConvField(), settings
+        self.stats: SolveStats | None = None
+        self.backward: list[SolveStats] = []
+
+    def forward(self, z: Tensor) -> Tensor:
+        """The maps (36, n, 64) at t = 1."""
+        return self.states(z, (0.0, 1.0))[-1]
+
+    def states(self, z: Tensor, times: tuple[float, ...]) -> Tensor:
+        """The maps at several times, the first of which belongs to ``z``: (times, 36, n, 64)."""
+        kernels = self.f.kernels()
+        params = (*kernels, *self.f.norms.parameters())
+
+        def field(t: Tensor, z: Tensor) -> Tensor:
+            return self.f.at(t, z, kernels)
+
+        clock = torch.tensor(times, dtype=torch.float64)
+        solution = integrate(field, z, clock, params=params, **self.settings)
+        self.stats, self.backward = solution.stats, solution.backward
+        return solution.z
