@@ -5,7 +5,7 @@ import re
 import pandas as pd
 from IPython.display import HTML
 
-NUMERIC = re.compile(r"[-−\d.,%± /e\N{NON-BREAKING HYPHEN}\N{NO-BREAK SPACE}]+")
+NUMERIC = re.compile(r"[-+−<\d.,%± /e\N{NON-BREAKING HYPHEN}\N{NO-BREAK SPACE}]+")
 
 
 def shown(table: pd.DataFrame) -> HTML:

@@ -367,19 +367,22 @@ MEMORY = {
     "rk-net": ("network.rk-net",),
     "ode-net": ("network.ode-net.backprop", "network.ode-net.adjoint"),
 }
-rows = {}
+rows = []
 for variant in mnist.VARIANTS:
     kind = mnist.kind_of(variant)
     errors = measured("mnist", variant, "test_errors")
-    epochs = mnist.PLANS[variant].epochs * (1 + (variant != kind))
-    rows[f"{NAMES[kind]}, {epochs} epochs"] = {
-        "theirs (%)": f"{THEIRS[kind]:.2f}",
-        "ours (%)": spread(measured("mnist", variant, "test_error")),
-        "95 % interval": interval(statistics.fmean(errors)),
-        "errors of 10,000": ", ".join(map(str, errors)),
-        "of 10,000 trained on": ", ".join(map(str, measured("mnist", variant, "train_errors"))),
-    }
-shown(pd.DataFrame(rows).T.rename_axis("network"))
+    rows.append(
+        {
+            "network": NAMES[kind],
+            "epochs": f"{mnist.PLANS[variant].epochs * (1 + (variant != kind))}",
+            "theirs (%)": f"{THEIRS[kind]:.2f}",
+            "ours (%)": spread(measured("mnist", variant, "test_error")),
+            "95 % interval": interval(statistics.fmean(errors)),
+            "test errors": ", ".join(map(str, errors)),
+            "training errors": ", ".join(map(str, measured("mnist", variant, "train_errors"))),
+        }
+    )
+shown(pd.DataFrame(rows).set_index("network"))
 
 # %% tags=["hide-input"]
 rows = {}
@@ -402,6 +405,8 @@ shown(pd.DataFrame(rows).T.rename_axis("network"))
 Markdown(
     f"""The spread is over three seeds, each trained on the same images. The interval (Wilson) is
 another thing, and wider: what 10,000 test images can say of one network's error on further digits.
+Test errors are of all 10,000 images, training errors of the first 10,000 that the network was trained
+on, as they are.
 "Kept" are the bytes that the forward pass of a batch of 128 leaves behind for the backward one,
 without the parameters; of the two numbers of the ODE-Net the first is that of its training by
 backpropagation, the second that of the continuous adjoint, for which the table has its $O(1)$. The
@@ -421,7 +426,7 @@ not say how many runs its errors are from."""
 # {cite}`dietterich1998approximate` asks how likely so uneven a split of these would be by chance.
 
 # %% tags=["hide-input"]
-rows = {}
+rows = []
 for a, b, variants in (
     ("ode-net", "resnet", COMPARED),
     ("ode-net", "rk-net", COMPARED),
@@ -430,14 +435,20 @@ for a, b, variants in (
     pair = f"{a}.{b}"
     for variant, epochs in zip(variants, (8, 16), strict=False):
         for run in recorded("mnist_comparison", variant):
-            rows[f"{NAMES[a]} and {NAMES[b]}, {epochs} epochs, seed {run.seed}"] = {
-                "only the first errs": f"{run.metric(f'only.{a}.{b}')}",
-                "only the second": f"{run.metric(f'only.{b}.{a}')}",
-                "both": f"{run.metric(f'both.{pair}')}",
-                "difference (points)": f"{run.metric(f'excess.{pair}'):+.2f}".replace("-", "−"),
-                "p": f"{p:.2f}" if (p := run.metric(f"p.{pair}")) >= 0.001 else "< 0.001",
-            }
-shown(pd.DataFrame(rows).T.rename_axis("pair"))
+            p = run.metric(f"p.{pair}")
+            rows.append(
+                {
+                    "ODE-Net and": NAMES[b],
+                    "epochs": f"{epochs}",
+                    "seed": f"{run.seed}",
+                    "only ODE-Net errs": f"{run.metric(f'only.{a}.{b}')}",
+                    "only the other": f"{run.metric(f'only.{b}.{a}')}",
+                    "both": f"{run.metric(f'both.{pair}')}",
+                    "difference (points)": f"{run.metric(f'excess.{pair}'):+.2f}".replace("-", "−"),
+                    "p": f"{p:.2f}" if p >= 0.001 else "<\u00a00.001",
+                }
+            )
+shown(pd.DataFrame(rows).set_index("ODE-Net and"))
 
 # %% tags=["remove-input"]
 only = {
@@ -478,7 +489,7 @@ nothing of the spread over seeds."""
 # about half as many evaluations as the forward one (c), and that the number grows as training goes
 # on (d).
 
-# %% mystnb={"figure": {"caption": "The four questions of figure 3 of Chen et al., for the recorded ODE-Nets of three seeds. (a) Distance of the final maps from the exact ones, relative to the way they have come, against the evaluations of a forward pass, for tolerances from 0.1 (left) to 0.00001. (b) Time of a forward pass of 500 images through the ODE block against its evaluations. (c) Evaluations of the backward pass of the continuous adjoint against those of the forward pass, for the same tolerances; the grey lines are as many and half as many. (d) Evaluations of the forward pass during the first 8 epochs and the 8 after the grey line, means over hundredths of each, at the tolerance 0.01.", "name": "fig-07-cost"}, "image": {"alt": "Four panels. (a) Relative distance falls from about 0.01 to 0.0001 as the evaluations rise from 20 to about 70. (b) Milliseconds rise in a straight line with the evaluations. (c) Backward against forward evaluations: the curves begin between the grey lines of as many and half as many, and end at the upper one or above. (d) Evaluations against the epoch, in steps between 20 and 26."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The four questions of figure 3 of Chen et al., for the recorded ODE-Nets of three seeds. (a) Distance of the final maps from the exact ones, relative to the way they have come, against the evaluations of a forward pass, for tolerances from 0.1 (left) to 0.00001. (b) Time of a forward pass of 500 images through the ODE block against its evaluations. (c) Evaluations of the backward pass of the continuous adjoint against those of the forward pass, for the same tolerances; the grey lines are as many and half as many. (d) Evaluations of the forward pass during the first 8 epochs and the 8 after the grey line, means over hundredths of each, at the tolerance 0.01.", "name": "fig-07-cost"}, "image": {"alt": "Four panels. (a) Relative distance falls from about 0.01 to 0.0001 as the evaluations rise from 20 to about 70. (b) Milliseconds rise in a straight line with the evaluations. (c) Backward against forward evaluations: the curves begin between the grey lines of as many and half as many, and end at the upper one or above. (d) Evaluations against the epoch, from 0 to 16: twice they fall from 26 to 20 and rise again to between 22 and 26."}} tags=["hide-input"]
 figure, axes = plt.subplots(2, 2, figsize=(7.4, 6.0))
 (ax_a, ax_b), (ax_c, ax_d) = axes
 tolerances = mnist_solvers.TOLERANCES[:-1]
@@ -526,7 +537,8 @@ tolerance, and hardly limits the steps. At the smallest tolerance it takes
 about as many, or more. Chapter 03 finds no
 half on other fields either ({{doc}}`03_gradient_checks`). In panel (d) the
 evaluations, which come in sixes, one step each, go from {first:.1f} in the first epoch to
-{last:.1f} in the 8th and {later:.1f} in the 16th."""
+{last:.1f} in the 8th and {later:.1f} in the 16th; but they do not simply grow: both times they fall
+to the least that the solver takes while the learning rate is high, and rise as it falls."""
 )
 
 # %% [markdown]
@@ -604,8 +616,8 @@ steps and on {more["euler.1"]:.1f} % with one step of Euler's method."""
 # %% [markdown]
 # ## Where the memory is constant
 #
-# The table gives the ResNet the memory $O(L)$, the RK-Net $O(\tilde L)$ and the ODE-Net $O(1)$, with
-# $\tilde L$ the evaluations. {numref}`fig-07-memory` counts bytes: what the forward pass of a batch
+# The table gives the memory $O(L)$ to the ResNet, $O(\tilde L)$ to the RK-Net and $O(1)$ to the
+# ODE-Net, where $\tilde L$ counts the evaluations. {numref}`fig-07-memory` counts bytes: what the forward pass of a batch
 # of 128 keeps for the backward pass, against the number of residual blocks, and against the number
 # of Runge-Kutta steps for the three ways to differentiate the solve.
 

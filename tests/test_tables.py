@@ -8,7 +8,17 @@ from nodelib.tables import shown
 
 @pytest.mark.parametrize(
     "cell",
-    ["1,024", "0.5 ± 0.1", "−3", "12 %", "4 / 5", "1e\N{NON-BREAKING HYPHEN}03", 7],
+    [
+        "1,024",
+        "0.5 ± 0.1",
+        "−3",
+        "12 %",
+        "4 / 5",
+        "1e\N{NON-BREAKING HYPHEN}03",
+        "+0.02",
+        "< 0.001",
+        7,
+    ],
 )
 def test_cells_of_numbers_make_a_table_of_numbers(cell):
     assert 'class="dataframe numbers"' in shown(pd.DataFrame({"a": [cell]})).data
