@@ -41,8 +41,25 @@ def test_both_sides_of_the_digits_benchmark_solve_the_same_network(monkeypatch, 
 
 def test_the_digits_benchmark_sets_every_mode_against_both_of_theirs():
     named = {(contest.name, contest.peer) for contest in mnist.contests()}
-    assert len(named) == 12
+    assert len(named) == 16
     assert ("training step, adjoint", "torchdiffeq odeint_adjoint, printed field") in named
+
+
+def test_both_sides_are_given_the_first_step():
+    counts = {}
+    for contest in mnist.contests():
+        if contest.name.endswith("first step 0.5"):
+            field = contest.theirs.args[0].body.f
+            hook = field.register_forward_hook(
+                lambda *_, name=contest.peer: counts.update({name: counts.get(name, 0) + 1})
+            )
+            with torch.no_grad():
+                contest.ours.args[0](torch.rand(2, 28, 28))
+                contest.theirs.args[0](torch.rand(2, 28, 28))
+            hook.remove()
+            assert contest.ours.args[0].body.stats.nfe == 13
+    plain, given = (f"torchdiffeq odeint, printed field{x}" for x in ("", ", first step 0.5"))
+    assert counts[given] < counts[plain]
 
 
 def test_an_unknown_benchmark_is_refused_with_the_known_ones():
