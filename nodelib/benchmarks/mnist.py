@@ -10,6 +10,7 @@ they are and against the peers with the same first step.
 """
 
 import functools
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -65,36 +66,32 @@ def contests() -> list[Contest]:
     images = torch.from_numpy(digits.train_images[:BATCH]) / 255
     labels = torch.from_numpy(digits.train_labels[:BATCH]).long()
     step = functools.partial(gradient, images=images, labels=labels)
+    # name, settings of ours, and the peers' fields and first steps
+    plain = [(True, None), (False, None)]
+    rounds = [(mode, {"grad": mode}, plain) for mode in MODES]
+    ahead = {"options": {"first_step": FIRST_STEP}}
+    rounds.append((f"backprop{told(FIRST_STEP)}", ahead, [(True, None), (True, FIRST_STEP)]))
     made = []
-    for mode in MODES:
-        own = network({"grad": mode})
-        for name, solver in PEERS.items():
-            for printed in (True, False):
-                peer = network({})
-                peer.body = Peer(solver, peer.body.f, printed=printed)
-                made.append(
-                    Contest(
-                        f"training step, {mode}",
-                        f"{name}, {'printed' if printed else 'our'} field",
-                        functools.partial(step, own),
-                        functools.partial(step, peer),
-                    )
-                )
-    own = network({"options": {"first_step": FIRST_STEP}})
-    for name, solver in PEERS.items():
-        for first_step in (None, FIRST_STEP):
+    for name, settings, peers in rounds:
+        own = network(settings)
+        for (peer_name, solver), (printed, first_step) in itertools.product(PEERS.items(), peers):
             peer = network({})
-            peer.body = Peer(solver, peer.body.f, printed=True, first_step=first_step)
-            as_well = f", first step {first_step}" if first_step else ""
+            peer.body = Peer(solver, peer.body.f, printed=printed, first_step=first_step)
+            field = "printed" if printed else "our"
             made.append(
                 Contest(
-                    f"training step, backprop, first step {FIRST_STEP}",
-                    f"{name}, printed field{as_well}",
+                    f"training step, {name}",
+                    f"{peer_name}, {field} field{told(first_step)}",
                     functools.partial(step, own),
                     functools.partial(step, peer),
                 )
             )
     return made
+
+
+def told(first_step: float | None) -> str:
+    """What the name of a side says of its first step."""
+    return "" if first_step is None else f", first step {first_step}"
 
 
 def network(settings: Mapping[str, Any]) -> ConvClassifier:

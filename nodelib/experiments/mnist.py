@@ -78,15 +78,16 @@ def run(variant: str, seed: int) -> results.Outcome:
         checkpoint=paths.build() / "training" / f"mnist-{variant}-{seed}.safetensors",
     )
     tensors = halved(network)
-    tensors["predictions"] = predictions(network, mnist.test_images)
+    found = predictions(network, mnist.test_images)
+    tensors["predictions"] = found
     metrics = {
-        **measures(network, tensors["predictions"], mnist),
+        **measures(network, found, found, mnist),
         "minutes": history.seconds / 60,
         "seconds_per_epoch": history.seconds / plan.epochs,
     }
     course = {
         "loss": history.thinned(),
-        "mistakes": mistakes(tensors["predictions"], mnist.test_labels),
+        "mistakes": mistakes(found, mnist.test_labels),
     }
     if history.notes:
         course["nfe"] = [float(part.mean()) for part in np.array_split(history.notes, 100)]
@@ -105,14 +106,19 @@ def run(variant: str, seed: int) -> results.Outcome:
 
 def rederive(recorded: results.Run) -> dict[str, object]:
     """The errors and the evaluations of the field, from the weights."""
-    mnist, tensors = data.mnist(allow_standin=False), recorded.tensors()
-    return measures(restored(recorded), tensors["predictions"], mnist)
-
-
-def measures(network: nn.Module, expected: Tensor, mnist: Mnist) -> dict[str, object]:
-    """All metrics but those of the training itself."""
-    body = getattr(network, "body", None)
+    mnist, network = data.mnist(allow_standin=False), restored(recorded)
     found = predictions(network, mnist.test_images)
+    return measures(network, found, recorded.tensors()["predictions"], mnist)
+
+
+def measures(
+    network: nn.Module, found: Tensor, expected: Tensor, mnist: Mnist
+) -> dict[str, object]:
+    """All metrics but those of the training itself, right after the test images were classified.
+
+    ``found`` are the classes just given, ``expected`` those of when the run was recorded.
+    """
+    body = getattr(network, "body", None)
     count = wrong(found, mnist.test_labels)
     metrics: dict[str, object] = {
         "test_errors": count,

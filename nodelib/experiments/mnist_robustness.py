@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from nodelib import data, results
+from nodelib.data.digits import Mnist
 from nodelib.digit_training import classes, keep_freed_memory
 from nodelib.experiments.mnist import restored, trained
 from nodelib.training import generator
@@ -41,19 +42,21 @@ DIRECTIONS = tuple((a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if (a, b) != (
 def run(variant: str, seed: int) -> results.Outcome:
     """Disturb and classify."""
     mnist = data.mnist(allow_standin=False)
-    return results.Outcome(metrics=measures(variant, seed, AMOUNTS), data=[mnist.provenance])
+    return results.Outcome(metrics=measures(variant, seed, mnist, AMOUNTS), data=[mnist.provenance])
 
 
 def rederive(recorded: results.Run) -> dict[str, object]:
     """The metrics of one amount of each disturbance."""
-    return measures(recorded.variant, recorded.seed, QUICK)
+    mnist = data.mnist(allow_standin=False)
+    return measures(recorded.variant, recorded.seed, mnist, QUICK)
 
 
 @torch.no_grad()
-def measures(variant: str, seed: int, amounts: Mapping[str, Iterable[float]]) -> dict[str, object]:
+def measures(
+    variant: str, seed: int, mnist: Mnist, amounts: Mapping[str, Iterable[float]]
+) -> dict[str, object]:
     """Errors of all networks of a variant and seed."""
     keep_freed_memory()
-    mnist = data.mnist(allow_standin=False)
     images = torch.from_numpy(mnist.test_images[::EVERY]) / 255
     labels = torch.from_numpy(mnist.test_labels[::EVERY].astype(np.int64))
     networks = {
