@@ -1,4 +1,4 @@
-"""The command line ``nodelib``: run, build, data, verify, claims, bench."""
+"""The command line ``nodelib``: run, build, data, record, verify, claims, bench."""
 
 import json
 import sys
@@ -68,7 +68,7 @@ def build(
     jobs: Jobs = 1,
 ) -> None:
     """Execute what changed and render the book into _build/html."""
-    from nodelib.execute import book
+    from nodebook.press import book
 
     with one_message():
         site = book.Site.default()
@@ -85,8 +85,8 @@ def _execute(
     profile: str, only: list[str], seed: int, jobs: int, out: Path | None, fresh: bool
 ) -> list:
     """Run the chosen chapters; raise SystemExit after reporting every failure."""
-    from nodelib.execute import book, chapters, pool
-    from nodelib.execute.console import failure_report, for_output
+    from nodebook.press import book, chapters, pool
+    from nodebook.press.console import failure_report, for_output
 
     chosen = chapters.select(only, chapters.all_chapters())
     plan = pool.Plan(profile, seed, jobs, (out or book.Site.default().executed).resolve(), fresh)
@@ -152,11 +152,30 @@ def data_check() -> None:
 
 
 @app.command()
+def record(
+    names: Annotated[list[str], typer.Argument(help="Experiments to run and record.")],
+    variant: Annotated[
+        list[str] | None, typer.Option("--variant", help="This variant only; may be repeated.")
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option("--seed", help="This seed only; may be repeated.")
+    ] = None,
+) -> None:
+    """Run experiments and record them under results/ (all variants and seeds if none is named)."""
+    from nodebook.evidence import registry
+
+    with one_message():
+        for name in names:
+            for path in registry.record(name, variant, seed):
+                console.print(str(path), highlight=False)
+
+
+@app.command()
 def verify(
     only: Annotated[str | None, typer.Option("--only", help="One experiment.")] = None,
 ) -> None:
     """Derive every recorded result again and compare; exit 1 if one differs."""
-    from nodelib import verification
+    from nodebook.evidence import verification
 
     with one_message():
         checks = verification.verify(only)
@@ -189,7 +208,7 @@ def claims(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable, to stdout.")] = False,
 ) -> None:
     """Show the ledger of claims with its computed verdicts."""
-    from nodelib import claims as ledger
+    from nodebook.evidence import claims as ledger
 
     with one_message():
         if as_json:
@@ -219,22 +238,23 @@ def bench(
     ] = None,
 ) -> None:
     """Measure speed as a ratio against a peer, interleaved in this process."""
-    from nodelib import benchmarks, paths
+    from nodebook.benchmarks import harness
+    from nodelib import files
 
     with one_message():
         ratios = []
         table = Table("contest", "peer", "ours [ms]", "peer [ms]", "ratio (quartiles)")
-        for benchmark in [name] if name else benchmarks.names():
+        for benchmark in [name] if name else harness.names():
             with console.status(f"measuring {benchmark}"):
-                measured = benchmarks.run(benchmark)
+                measured = harness.run(benchmark)
             for r in measured:
                 spread = f"{r.ratio:.2f} ({r.low:.2f} to {r.high:.2f})"
                 table.add_row(r.name, r.peer, f"{r.ours_ms:.2f}", f"{r.theirs_ms:.2f}", spread)
             ratios += measured
         console.print(table)
         if json_file:
-            text = json.dumps(benchmarks.report(ratios), indent=1) + "\n"
-            paths.write(json_file, text.encode())
+            text = json.dumps(harness.report(ratios), indent=1) + "\n"
+            files.write(json_file, text.encode())
 
 
 if __name__ == "__main__":

@@ -17,22 +17,6 @@ class OfflineError(DataError):
     """Data is not at hand and the network is switched off or out of reach."""
 
 
-class ResultsError(NodelibError):
-    """A recorded run is missing, malformed or does not re-derive."""
-
-
-class LedgerError(NodelibError):
-    """The ledger of claims does not fit its schema or names evidence that does not exist."""
-
-
-class ExecutionError(NodelibError):
-    """A notebook could not be run or failed."""
-
-
-class BuildError(NodelibError):
-    """The book could not be rendered."""
-
-
 class SolverError(NodelibError):
     """An ODE solve cannot start or cannot go on."""
 

@@ -66,10 +66,11 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from nodelib import chain_rule, claims, data, experiments, odeint, plotting, results
-from nodelib.blocks import TimedField, residual_network
-from nodelib.experiments import (
+from nodebook.documents.formulas.verdicts import relative_error
+from nodebook.evidence import claims, registry, results
+from nodebook.experiments.ch01_residual import (
     backpropagated_blocks,
+    chain_rule,
     crossing,
     depth_limit,
     depth_training,
@@ -77,11 +78,13 @@ from nodelib.experiments import (
     recurrent_sampling,
     uniqueness,
 )
+from nodebook.figures import plotting
+from nodebook.figures.tables import shown
+from nodelib import data, odeint
 from nodelib.fields import VanDerPol
-from nodelib.formulas.verdicts import relative_error
-from nodelib.networks import MLP
-from nodelib.solvers import solve
-from nodelib.tables import shown
+from nodelib.models.blocks import TimedField, residual_network
+from nodelib.models.networks import MLP
+from nodelib.ode.solvers import solve
 from nodelib.training import Recipe
 
 plotting.use_style()
@@ -98,7 +101,7 @@ RECORDED = (
 )
 if profile == "full":
     for name in RECORDED:
-        experiments.record(name)
+        registry.record(name)
 BLUE, RED, GREEN, ORANGE = plotting.BLUE, plotting.VERMILION, plotting.GREEN, plotting.ORANGE
 
 

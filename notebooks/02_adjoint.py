@@ -62,19 +62,20 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from nodelib import claims, experiments, plotting, results
-from nodelib.experiments import adjoint_extensions, adjoint_formulas
+from nodebook.documents.formulas import FORMULAS, blocks, hamiltonian
+from nodebook.documents.formulas.system import Inputs, System, complex_step_gradients, loss
+from nodebook.documents.formulas.verdicts import relative_error
+from nodebook.evidence import claims, registry, results
+from nodebook.experiments.ch02_adjoint import adjoint_extensions, adjoint_formulas
+from nodebook.figures import plotting
+from nodebook.figures.formula_tables import Table, faulty, rosetta, rosetta_numbers, verdict_table
 from nodelib.fields import ForcedVanDerPol
-from nodelib.formulas import FORMULAS, blocks, hamiltonian
-from nodelib.formulas.system import Inputs, System, complex_step_gradients, loss
-from nodelib.formulas.tables import Table, faulty, rosetta, rosetta_numbers, verdict_table
-from nodelib.formulas.verdicts import relative_error
-from nodelib.solvers import solve
+from nodelib.ode.solvers import solve
 
 plotting.use_style()
 if profile == "full":
     for name in ("adjoint_formulas", "adjoint_extensions"):
-        experiments.record(name)
+        registry.record(name)
 
 # %% [markdown]
 # ## The problem
@@ -1093,7 +1094,7 @@ Table("Recorded checks", ("Check", "Systems", "Largest error"), tuple(rows))
 # formula is an identity for any multiplier, the multiplier and the variations are arbitrary smooth
 # functions. The other side of each formula comes from forward sensitivities {eq}`eq-02-forward`,
 # from automatic differentiation, or from the complex step, never from an adjoint. The code is in
-# `nodelib.formulas`, one short function per formula.
+# `nodebook.documents.formulas`, one short function per formula.
 #
 # The verdict is a rule. With relative errors below $10^{-7}$, a formula
 #

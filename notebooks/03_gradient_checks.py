@@ -73,24 +73,19 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from nodelib import (
-    claims,
-    deck_adjoint,
-    diffrax_peer,
-    experiments,
-    gradient_problems,
-    plotting,
-    results,
-)
-from nodelib.differentiation import MODES, WAYS, differentiate, kept_by, relative_error
-from nodelib.experiments import (
+from nodebook.benchmarks import diffrax_peer, gradient_problems
+from nodebook.benchmarks.differentiation import MODES, WAYS, differentiate, kept_by, relative_error
+from nodebook.documents import adjoint_listing
+from nodebook.evidence import claims, registry, results
+from nodebook.experiments.ch03_gradients import (
     backward_evaluations,
     gradient_errors,
     gradient_libraries,
     gradient_memory,
     reconstruction,
 )
-from nodelib.solvers import solve
+from nodebook.figures import plotting
+from nodelib.ode.solvers import solve
 
 plotting.use_style()
 RECORDED = (
@@ -102,7 +97,7 @@ RECORDED = (
 )
 if profile == "full":
     for name in RECORDED:
-        experiments.record(name)
+        registry.record(name)
 LOOKS = {
     "backprop": (plotting.BLUE, "o", "-"),
     "checkpoint": (plotting.GREEN, "s", "--"),
@@ -476,12 +471,12 @@ plt.show()
 #
 # Document 001 prints a whole adjoint method: a `torch.autograd.Function` of a hundred lines that
 # solves forwards with Euler's method, and backwards an augmented system. Here it is in our words,
-# some sixty lines, from `nodelib.deck_adjoint`. Three comments mark where the printed version
+# some sixty lines, from `nodebook.documents.adjoint_listing`. Three comments mark where the printed version
 # treats the gradients in the times differently from what they are.
 
 # %% tags=["remove-input"]
-listing = inspect.getsource(deck_adjoint.euler) + "\n\n"
-listing += inspect.getsource(deck_adjoint.EulerAdjoint)
+listing = inspect.getsource(adjoint_listing.euler) + "\n\n"
+listing += inspect.getsource(adjoint_listing.EulerAdjoint)
 Markdown(f"```python\n{listing.strip()}\n```")
 
 # %% [markdown]
@@ -571,7 +566,7 @@ reference = differentiate("checkpoint", *batch.parts, rtol=1e-10, atol=1e-10).ve
 
 def deck_gradient():
     z0 = batch.z0.clone().requires_grad_()
-    value = batch.loss(deck_adjoint.solve(batch.field, z0, batch.t))
+    value = batch.loss(adjoint_listing.solve(batch.field, z0, batch.t))
     parts = torch.autograd.grad(value, (z0, *batch.field.parameters()))
     return torch.cat([part.reshape(-1) for part in parts])
 

@@ -61,16 +61,14 @@ import pandas as pd
 import torch
 from IPython.display import HTML, Markdown
 
-from nodelib import claims, experiments, plotting, results
-from nodelib.experiments import (
+from nodebook.evidence import claims, registry, results
+from nodebook.experiments.ch04_identification import (
     complicated_dynamics,
     noise_and_sparsity,
     random_fields,
     spiral_identification,
 )
-from nodelib.fields import LinearSpiral
-from nodelib.flipbook import flipbook, png
-from nodelib.identification import (
+from nodebook.experiments.ch04_identification.identification import (
     Matrices,
     as_array,
     fit_windows,
@@ -78,13 +76,20 @@ from nodelib.identification import (
     predict,
     relative_field_error,
 )
-from nodelib.linear_estimates import ESTIMATORS, euler_matrix, relative_error
-from nodelib.networks import MLP, Field
-from nodelib.random_fields import KINDS, TwoCentres, draw_field
-from nodelib.structured_fields import Polynomial
-from nodelib.tables import shown
+from nodebook.experiments.ch04_identification.linear_estimates import (
+    ESTIMATORS,
+    euler_matrix,
+    relative_error,
+)
+from nodebook.figures import plotting
+from nodebook.figures.flipbook import flipbook, png
+from nodebook.figures.tables import shown
+from nodelib.fields import LinearSpiral
+from nodelib.fields.random import KINDS, TwoCentres, draw_field
+from nodelib.models.networks import MLP, Field
+from nodelib.models.structured_fields import Polynomial
 from nodelib.training import Recipe
-from nodelib.windows import draw, solve_intervals
+from nodelib.training.windows import draw, solve_intervals
 
 plotting.use_style()
 pd.options.display.max_colwidth = None
@@ -97,7 +102,7 @@ RECORDED = (
 )
 if profile == "full":
     for name in RECORDED:
-        experiments.record(name)
+        registry.record(name)
 
 
 def spread(values, digits=3):
@@ -971,7 +976,7 @@ claims.table("04")
 # :class: dropdown
 #
 # ```python
-# from nodelib.identification import fit_segments, noisy
+# from nodebook.experiments.ch04_identification.identification import fit_segments, noisy
 #
 # seeds = range(5)
 # loud = noisy(clean, 0.1, seeds)

@@ -62,13 +62,25 @@ import torch
 from IPython.display import Markdown
 from scipy import stats
 
-from nodelib import claims, experiments, plotting, predator_prey, results
-from nodelib.experiments import lotka_volterra, lotka_volterra_length, lotka_volterra_tuning
+from nodebook.evidence import claims, registry, results
+from nodebook.experiments.ch05_lotka_volterra import (
+    lotka_volterra,
+    lotka_volterra_length,
+    lotka_volterra_tuning,
+    predator_prey,
+)
+from nodebook.experiments.ch05_lotka_volterra.predator_prey import (
+    BEYOND,
+    GAP,
+    HORIZON,
+    INTERVALS,
+    SETTINGS,
+)
+from nodebook.experiments.ch05_lotka_volterra.predator_prey_models import SIZES, SIZES_TIME, Model
+from nodebook.figures import plotting
+from nodebook.figures.tables import shown
 from nodelib.fields import LotkaVolterra
-from nodelib.gradients import odeint
-from nodelib.predator_prey import BEYOND, GAP, HORIZON, INTERVALS, SETTINGS
-from nodelib.predator_prey_models import SIZES, SIZES_TIME, Model
-from nodelib.tables import shown
+from nodelib.ode.gradients import odeint
 from nodelib.training import Recipe, train
 
 plotting.use_style()
@@ -100,7 +112,7 @@ def mean(metric, variant="several"):
 
 if profile == "full":
     for name in ("lotka_volterra_tuning", "lotka_volterra", "lotka_volterra_length"):
-        experiments.record(name)
+        registry.record(name)
 
 # %% tags=["remove-input"]
 node, tanh = mean("node.relu.field.on"), mean("node.tanh.field.on")

@@ -64,12 +64,14 @@ from IPython.display import Markdown
 from sklearn.decomposition import PCA
 from sklearn.neighbors import KNeighborsClassifier
 
-from nodelib import claims, data, experiments, plotting, results
-from nodelib.data import spirals
-from nodelib.experiments import latent_ode, sampling_rate, vae_digits
-from nodelib.latent.series import rms
-from nodelib.tables import shown
+from nodebook.evidence import claims, registry, results
+from nodebook.experiments.ch06_latent import latent_ode, sampling_rate, vae_digits
+from nodebook.figures import plotting
+from nodebook.figures.tables import shown
+from nodelib import data
+from nodelib.data.sets import spirals
 from nodelib.training import Recipe
+from nodelib.training.series import rms
 
 plotting.use_style()
 torch.set_num_threads(1)  # networks this small only wait for a second thread
@@ -77,7 +79,7 @@ pd.options.display.max_colwidth = None
 
 if profile == "full":
     for name in ("latent_listing", "vae_digits", "latent_ode", "sampling_rate"):
-        experiments.record(name)
+        registry.record(name)
 
 
 def written(values, decimals=3):

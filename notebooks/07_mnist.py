@@ -63,14 +63,22 @@ from scipy.stats import binomtest
 from sklearn.decomposition import PCA
 from torch.nn.functional import cross_entropy
 
-from nodelib import claims, data, experiments, plotting, results
-from nodelib.classifiers import KINDS, classifier, parameter_count
-from nodelib.concatenated_field import ConcatenatedField, as_images
-from nodelib.differentiation import MODES
-from nodelib.digit_training import Plan, fit, keep_freed_memory, predictions
-from nodelib.experiments import mnist, mnist_choices, mnist_memory, mnist_robustness, mnist_solvers
-from nodelib.small_maps import CHANNELS, SIDE
-from nodelib.tables import shown
+from nodebook.benchmarks.differentiation import MODES
+from nodebook.documents.concatenated_field import ConcatenatedField, as_images
+from nodebook.evidence import claims, registry, results
+from nodebook.experiments.ch07_mnist import (
+    mnist,
+    mnist_choices,
+    mnist_memory,
+    mnist_robustness,
+    mnist_solvers,
+)
+from nodebook.figures import plotting
+from nodebook.figures.tables import shown
+from nodelib import data
+from nodelib.models.classifiers import KINDS, classifier, parameter_count
+from nodelib.models.conv.small_maps import CHANNELS, SIDE
+from nodelib.training.digits import Plan, fit, keep_freed_memory, predictions
 
 plotting.use_style()
 pd.options.display.max_colwidth = None
@@ -148,7 +156,7 @@ if profile == "full":
         "mnist_memory",
         "mnist_robustness",
     ):
-        experiments.record(name)
+        registry.record(name)
 
 # %% tags=["remove-input"]
 error = {variant: mean("mnist", variant, "test_error") for variant in mnist.VARIANTS}

@@ -65,10 +65,12 @@ import pandas as pd
 import wfdb
 from IPython.display import Markdown
 
-from nodelib import claims, data, experiments, plotting, results
-from nodelib.data import aami, heartbeats, rhythms
-from nodelib.experiments import heartbeat_sets, mitdb_census, rr_census
-from nodelib.tables import shown
+from nodebook.evidence import claims, registry, results
+from nodebook.experiments.ch08_mitdb import heartbeat_sets, mitdb_census, rr_census
+from nodebook.figures import plotting
+from nodebook.figures.tables import shown
+from nodelib import data
+from nodelib.data.sets import aami, heartbeats, rhythms
 
 warnings.filterwarnings("ignore", module="wfdb")
 plotting.use_style()
@@ -77,7 +79,7 @@ pd.options.display.max_colwidth = None
 
 if profile == "full":
     for name in ("mitdb_census", "heartbeat_sets", "rr_census", "deck_data"):
-        experiments.record(name)
+        registry.record(name)
 
 # %% [markdown]
 # ## Which data this build used
@@ -424,7 +426,7 @@ below.set(xlabel="sample (125 Hz)", ylabel="value in the set", xlim=(-4, 187), y
 plt.show()
 
 # %% [markdown]
-# The function `nodelib.data.heartbeats.build` does this for all records. Each step that the paper
+# The function `nodelib.data.sets.heartbeats.build` does this for all records. Each step that the paper
 # leaves open, or that the published set does not follow, is one of its arguments.
 
 # %%

@@ -11,7 +11,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import torch
 
-from nodelib.solvers import solve
+from nodelib.ode.solvers import solve
 
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 TARGET = Path(__file__).resolve().parents[1] / "book" / "_static" / "cover.png"

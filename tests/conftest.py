@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nodelib import paths
+from nodebook import paths
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nodelib.data.provenance import Provenance
-from nodelib.data.records import Record
+from nodelib.data.find.provenance import Provenance
+from nodelib.data.sets.records import Record
 
 PROVENANCE = Provenance("made", "a test", "synthetic", "0" * 64, "Made by a test.")
 

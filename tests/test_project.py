@@ -28,6 +28,12 @@ def test_ruff_finds_nothing():
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_imports_run_one_way():
+    command = [Path(sys.executable).with_name("lint-imports"), "--no-logo", "--no-cache"]
+    done = subprocess.run(command, cwd=TOP, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_lock_pins_every_requirement_within_its_range():
     extras = PROJECT["optional-dependencies"].values()
     wanted = [*PROJECT["dependencies"], *itertools.chain.from_iterable(extras)]
@@ -92,7 +98,7 @@ def test_no_tracked_file_is_over_six_mebibytes():
 
 
 def test_the_readme_shows_the_scorecards_headline_rows():
-    from nodelib import scorecard
+    from nodebook.evidence import scorecard
 
     assert scorecard.headline().strip() in (TOP / "README.md").read_text()
 

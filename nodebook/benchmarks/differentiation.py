@@ -13,7 +13,7 @@ import torch
 import torchdiffeq
 from torch import Tensor, nn
 
-from nodelib.gradients import odeint
+from nodelib.ode.gradients import odeint
 
 WAYS: Mapping[str, str] = {
     "backprop": "nodelib, backprop",

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nodebook.benchmarks.gradient_problems import Problem, TimedNetwork
 from nodelib.fields import ForcedVanDerPol
-from nodelib.gradient_problems import Problem, TimedNetwork
 
 WAYS = {
     "diffrax-checkpoint": "RecursiveCheckpointAdjoint",

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from nodebook.documents.formulas.system import loss as nonlinear_loss
 from nodelib.fields import ForcedVanDerPol, Linear, LinearSpiral
-from nodelib.formulas.system import loss as nonlinear_loss
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """The field of the ODE-Net as document 003 prints it, with the time concatenated to the maps.
 
-For comparison: ``nodelib.small_maps.ConvField`` is the same function of the same parameters.
+For comparison: ``nodelib.models.conv.small_maps.ConvField`` is the same function of the same
+parameters.
 """
 
 import torch
 from torch import Tensor, nn
 
-from nodelib.networks import load_weights
-from nodelib.small_maps import CHANNELS, GROUPS, SIDE, ConvField
+from nodelib.models.conv.small_maps import CHANNELS, GROUPS, SIDE, ConvField
+from nodelib.models.networks import load_weights
 
 
 class ConcatenatedField(nn.Module):

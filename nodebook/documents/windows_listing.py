@@ -1,14 +1,14 @@
 """Windows solved and differentiated as document 001 does: Euler's method both ways.
 
-``nodelib.deck_adjoint`` has the deck's class for one window. This is the same method for many
-windows at once, each with its own times (``nodelib.windows``), without gradients in the times,
-which training on windows does not use.
+``nodebook.documents.adjoint_listing`` has the deck's class for one window. This is the same method
+for many windows at once, each with its own times (``nodelib.training.windows``), without gradients
+in the times, which training on windows does not use.
 """
 
 import torch
 from torch import Tensor, nn
 
-from nodelib.windows import solve_intervals
+from nodelib.training.windows import solve_intervals
 
 
 class EulerWindows(torch.autograd.Function):

@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nodelib import experiments, ledger, results, rules, trace
-from nodelib.claim_table import ClaimTable, Row
-from nodelib.errors import LedgerError, ResultsError
-from nodelib.ledger import Claim
+from nodebook.errors import LedgerError, ResultsError
+from nodebook.evidence import ledger, registry, results, rules
+from nodebook.evidence.claim_table import ClaimTable, Row
+from nodebook.evidence.ledger import Claim
+from nodelib import trace
 
 OPINION, NOT_TESTABLE, OPEN = "opinion", "not testable here", "open"
 KINDS = (
@@ -138,7 +139,7 @@ def _runs(claim: Claim) -> list[results.Run]:
     experiment, variant = claim.evidence["experiment"], claim.evidence.get("variant")
     runs = results.read(experiment, variant)
     if not runs:
-        known = experiments.load(experiment).VARIANTS
+        known = registry.load(experiment).VARIANTS
         if variant is not None and variant not in known:
             raise LedgerError(
                 f"{ledger.location()}: {claim}, field evidence.variant: experiment {experiment!r} "

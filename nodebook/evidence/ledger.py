@@ -15,9 +15,10 @@ from typing import Any
 import jsonschema
 import yaml
 
-from nodelib import experiments, paths
-from nodelib.errors import LedgerError
-from nodelib.rules import format_value
+from nodebook import paths
+from nodebook.errors import LedgerError
+from nodebook.evidence import registry
+from nodebook.evidence.rules import format_value
 
 
 @dataclass(frozen=True)
@@ -145,16 +146,20 @@ def _check_names(claim: Claim, entries: Mapping[str, Any], path: Path) -> None:
     for chapter in claim.chapters:
         if chapter not in entries["chapters"]:
             raise LedgerError(f"{path}: {claim}, field chapters: {chapter!r} is not declared")
-    if claim.evidence and claim.evidence["experiment"] not in experiments.names():
+    if claim.evidence and claim.evidence["experiment"] not in registry.names():
         raise LedgerError(
             f"{path}: {claim}, field evidence.experiment: there is no experiment "
-            f"{claim.evidence['experiment']!r}; there are {', '.join(experiments.names())}"
+            f"{claim.evidence['experiment']!r}; there are {', '.join(registry.names())}"
         )
 
 
 @functools.cache
 def _validator(definition: str | None = None) -> jsonschema.Draft202012Validator:
-    text = resources.files("nodelib").joinpath("claims.schema.json").read_text(encoding="utf-8")
+    text = (
+        resources.files("nodebook.evidence")
+        .joinpath("claims.schema.json")
+        .read_text(encoding="utf-8")
+    )
     schema = json.loads(text)
     if definition is not None:
         schema = {"$defs": schema["$defs"], "$ref": f"#/$defs/{definition}"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nodelib.errors import ResultsError
+from nodebook.errors import ResultsError
 
 
 def plain(value: Any, where: str) -> Any:

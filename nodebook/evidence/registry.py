@@ -1,6 +1,7 @@
-"""Recorded experiments, one module each, and the registry that finds, runs and records them.
+"""The registry of experiments: it finds, runs and records them, and knows none by name.
 
-A module ``nodelib/experiments/<name>.py`` has:
+``nodebook/experiments`` has a package for each chapter, which lists its ``EXPERIMENTS``; the other
+modules beside them are what they share. The module of an experiment has:
 
 - ``VARIANTS: tuple[str, ...]`` and ``SEEDS: tuple[int, ...]``: what is recorded,
 - ``NEEDS: tuple[str, ...]``: the data sets that must be complete,
@@ -19,17 +20,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from nodelib import data, results
-from nodelib.errors import OfflineError, ResultsError
+from nodebook.errors import ResultsError
+from nodebook.evidence import results
+from nodelib import data
+from nodelib.errors import OfflineError
 
+PACKAGE = "nodebook.experiments"
 REQUIRED = ("VARIANTS", "SEEDS", "NEEDS")
+
+
+def chapters() -> dict[str, tuple[str, ...]]:
+    """The chapters' packages of experiments, each with the names of its experiments, in order."""
+    package = importlib.import_module(PACKAGE)
+    found = sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.ispkg)
+    return {name: importlib.import_module(f"{PACKAGE}.{name}").EXPERIMENTS for name in found}
 
 
 def names() -> list[str]:
     """Names of all experiments."""
-    return sorted(
-        module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")
-    )
+    return sorted(name for listed in chapters().values() for name in listed)
 
 
 def load(name: str) -> ModuleType:
@@ -38,9 +47,10 @@ def load(name: str) -> ModuleType:
     Raises:
         ResultsError: if there is none of that name, or it lacks what the registry needs.
     """
-    if name not in names():
+    chapter = next((chapter for chapter, listed in chapters().items() if name in listed), None)
+    if chapter is None:
         raise ResultsError(f"there is no experiment {name!r}; there are {', '.join(names())}")
-    module = importlib.import_module(f"{__name__}.{name}")
+    module = importlib.import_module(f"{PACKAGE}.{chapter}.{name}")
     lacking = [attribute for attribute in REQUIRED if not hasattr(module, attribute)]
     if not hasattr(module, "run_together"):
         lacking += [] if hasattr(module, "run") else ["run"]
@@ -110,7 +120,7 @@ def _record_group(
     else:
         outcomes = {seed: module.run(variant, seed) for seed in seeds}
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    command = ["python", "-m", "nodelib.experiments", name, "--variant", variant]
+    command = ["nodelib", "record", name, "--variant", variant]
     for seed in seeds:
         command += ["--seed", str(seed)]
     return [

@@ -21,9 +21,11 @@ import safetensors
 import torch
 from safetensors.torch import load_file, save_file
 
-from nodelib import paths, surroundings, trace
-from nodelib.errors import ResultsError
-from nodelib.metrics import flatten, look_up, plain, write
+from nodebook import paths
+from nodebook.errors import ResultsError
+from nodebook.evidence import surroundings
+from nodebook.evidence.metrics import flatten, look_up, plain, write
+from nodelib import files, trace
 
 FORMAT = 1
 SLUG = re.compile(r"[a-z0-9][a-z0-9_.-]*")
@@ -100,7 +102,7 @@ class Run:
         path = self.path.with_name(self.weights["file"])
         if not path.is_file():
             raise ResultsError(f"{path} is missing: {_remedy(self.experiment)}")
-        if paths.sha256(path) != self.weights["sha256"]:
+        if files.sha256(path) != self.weights["sha256"]:
             raise ResultsError(
                 f"{path} is not the file that {self.path.name} was recorded with "
                 f"(its SHA-256 differs): {_remedy(self.experiment)}"
@@ -185,7 +187,7 @@ def record(
                 },
                 half_weights,
             )
-            entry["tensors"] = {"file": weights.name, "sha256": paths.sha256(half_weights)}
+            entry["tensors"] = {"file": weights.name, "sha256": files.sha256(half_weights)}
         _check(entry, target)
         half_json.write_text(write(entry) + "\n", encoding="utf-8")
         if outcome.tensors:
@@ -238,7 +240,7 @@ def fingerprint(experiment: str) -> str:
     total = hashlib.sha256()
     folder = paths.results() / experiment
     for path in sorted([*folder.glob("*.json"), *folder.glob("*.safetensors")]):
-        total.update(f"{path.name} {paths.sha256(path)}\n".encode())
+        total.update(f"{path.name} {files.sha256(path)}\n".encode())
     return total.hexdigest()
 
 
@@ -273,7 +275,11 @@ def _check(entry: Any, path: Path) -> None:
 
 @functools.cache
 def _validator() -> jsonschema.Draft202012Validator:
-    text = resources.files("nodelib").joinpath("results.schema.json").read_text(encoding="utf-8")
+    text = (
+        resources.files("nodebook.evidence")
+        .joinpath("results.schema.json")
+        .read_text(encoding="utf-8")
+    )
     return jsonschema.Draft202012Validator(json.loads(text))
 
 
@@ -290,7 +296,4 @@ def _refuse_constant(constant: str) -> None:
 
 
 def _remedy(experiment: str) -> str:
-    return (
-        f"restore it from the repository, or record it again "
-        f"with 'python -m nodelib.experiments {experiment}'"
-    )
+    return f"restore it from the repository, or record it again with 'nodelib record {experiment}'"

@@ -28,7 +28,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nodelib.errors import LedgerError
+from nodebook.errors import LedgerError
 
 REPRODUCED, EXCEEDED, CORRECTED = "reproduced", "exceeded", "corrected"
 REFUTED, IN_PART = "refuted", "holds in part"

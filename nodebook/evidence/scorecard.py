@@ -5,10 +5,11 @@ from collections.abc import Iterable
 
 import yaml
 
-from nodelib import claims, ledger, paths
-from nodelib.claim_table import CLASS, ClaimTable, markdown_row
-from nodelib.errors import LedgerError
-from nodelib.ledger import Claim
+from nodebook import paths
+from nodebook.errors import LedgerError
+from nodebook.evidence import claims, ledger
+from nodebook.evidence.claim_table import CLASS, ClaimTable, markdown_row
+from nodebook.evidence.ledger import Claim
 
 MARKER = "<!-- the scorecard goes here -->"
 HEADLINE = ("Claim", "Document", "Theirs", "Ours", "Verdict")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
-from nodelib import paths
+from nodebook import paths
 
 PACKAGES = ("nodelib", "torch", "numpy", "scipy", "pandas", "scikit-learn", "wfdb", "safetensors")
-CODE = ("nodelib", "pyproject.toml", "requirements.lock")
+CODE = ("nodelib", "nodebook", "pyproject.toml", "requirements.lock")
 
 
 def versions() -> dict[str, str]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal
 
-from nodelib import experiments, results
-from nodelib.errors import ResultsError
-from nodelib.metrics import flatten, plain
+from nodebook.errors import ResultsError
+from nodebook.evidence import registry, results
+from nodebook.evidence.metrics import flatten, plain
 
 RELATIVE = 1e-9
 ABSENT = "nothing"
@@ -84,19 +84,19 @@ def compare(
 
 def _verify_experiment(name: str) -> list[Check]:
     runs = results.read(name)
-    if name not in experiments.names():
+    if name not in registry.names():
         raise ResultsError(
             f"{runs[0].path} belongs to experiment {name!r}, which is gone: "
             "remove the recording or restore the experiment"
         )
-    module = experiments.load(name)
+    module = registry.load(name)
     for run in runs:
         if run.variant not in module.VARIANTS:
             raise ResultsError(
                 f"{run.path} is of variant {run.variant!r}, which experiment {name!r} does not "
                 f"have (it has {', '.join(module.VARIANTS)}): remove the recording"
             )
-    missing = experiments.missing_data(name)
+    missing = registry.missing_data(name)
     return [_verify_run(module, run, missing) for run in runs]
 
 
@@ -107,7 +107,7 @@ def _verify_run(module: ModuleType, run: results.Run, missing: list[str]) -> Che
     except ResultsError as error:
         return Check(*identity, "differs", reason=str(error))
     if missing:
-        reason = experiments.data_remedy(missing)
+        reason = registry.data_remedy(missing)
         return Check(*identity, "cannot be checked here", reason=reason)
     if hasattr(module, "rederive"):
         got = plain(module.rederive(run), "rederived metrics")

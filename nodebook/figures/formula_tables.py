@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from nodelib import ledger, results
-from nodelib.formulas import FORMULAS
-from nodelib.formulas.conventions import CONVENTIONS
-from nodelib.formulas.system import System
-from nodelib.formulas.verdicts import Formula, Verdict, relative_error
+from nodebook.documents.formulas import FORMULAS
+from nodebook.documents.formulas.conventions import CONVENTIONS
+from nodebook.documents.formulas.system import System
+from nodebook.documents.formulas.verdicts import Formula, Verdict, relative_error
+from nodebook.evidence import ledger, results
 
 SYMBOLS = {"holds": "✓", "holds up to sign": "±", "misses a term": "◐", "wrong": "✗"}
 

@@ -6,11 +6,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from nodelib import paths
-from nodelib.errors import BuildError
-from nodelib.execute import reuse
-from nodelib.execute.chapters import Chapter
-from nodelib.execute.staging import stage
+from nodebook import paths
+from nodebook.errors import BuildError
+from nodebook.press import reuse
+from nodebook.press.chapters import Chapter
+from nodebook.press.staging import stage
 
 SHOWN_LINES = 60
 

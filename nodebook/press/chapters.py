@@ -9,8 +9,8 @@ import jupytext
 import nbformat
 import papermill as pm
 
-from nodelib import paths
-from nodelib.errors import ExecutionError
+from nodebook import paths
+from nodebook.errors import ExecutionError
 
 PROFILES = ("quick", "full")
 

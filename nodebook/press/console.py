@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from nodelib.execute.runner import Job, Result
+from nodebook.press.runner import Job, Result
 
 
 class PlainConsole:

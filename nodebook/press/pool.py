@@ -10,11 +10,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from nodelib.errors import ExecutionError
-from nodelib.execute import reuse
-from nodelib.execute.chapters import PROFILES, Chapter
-from nodelib.execute.console import PlainConsole
-from nodelib.execute.runner import Failure, Job, Result, execute
+from nodebook.errors import ExecutionError
+from nodebook.press import reuse
+from nodebook.press.chapters import PROFILES, Chapter
+from nodebook.press.console import PlainConsole
+from nodebook.press.runner import Failure, Job, Result, execute
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,11 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
-from nodelib import __version__, claims, data, paths, results, surroundings, trace
+from nodebook import paths
+from nodebook.evidence import claims, results, surroundings
+from nodebook.press.runner import Job, Result
+from nodelib import __version__, data, files, trace
 from nodelib.errors import NodelibError
-from nodelib.execute.runner import Job, Result
 
 SHOWN_VERSIONS = ("torch", "numpy", "wfdb")
 
@@ -69,10 +71,13 @@ def key(job: Job) -> str:
     top = paths.root()
     digest = hashlib.sha256()
     library = sorted(
-        p for p in (top / "nodelib").rglob("*") if p.suffix in {".py", ".json", ".txt"}
+        p
+        for package in ("nodelib", "nodebook")
+        for p in (top / package).rglob("*")
+        if p.suffix in {".py", ".json", ".txt"}
     )
     for path in [job.chapter.source, *library, top / "requirements.lock"]:
-        digest.update(f"{path.name}\0{paths.sha256(path)}\n".encode())
+        digest.update(f"{path.name}\0{files.sha256(path)}\n".encode())
     digest.update(json.dumps(job.parameters, sort_keys=True).encode())
     digest.update(platform.python_version().encode())
     return digest.hexdigest()
@@ -110,7 +115,7 @@ def save(job: Job, result: Result) -> Manifest:
         read=trace.read(job.trace),
     )
     text = json.dumps(asdict(made), indent=1)
-    paths.write(manifest_path(job.out, job.chapter.name), text.encode())
+    files.write(manifest_path(job.out, job.chapter.name), text.encode())
     return made
 
 

@@ -17,9 +17,9 @@ from papermill.exceptions import PapermillExecutionError
 from papermill.execute import remove_error_markers
 from papermill.utils import remove_args
 
-from nodelib import paths
-from nodelib.errors import ExecutionError
-from nodelib.execute.chapters import Chapter, check_parameters
+from nodebook import paths
+from nodebook.errors import ExecutionError
+from nodebook.press.chapters import Chapter, check_parameters
 
 Report = Callable[[str, int, int], None]
 """Called as ``report(chapter, cells_done, cells)`` when a cell starts."""

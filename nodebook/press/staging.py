@@ -11,10 +11,12 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from nodelib import paths, scorecard, surroundings
-from nodelib.errors import BuildError
-from nodelib.execute import reuse, status
-from nodelib.execute.chapters import Chapter
+from nodebook import paths
+from nodebook.errors import BuildError
+from nodebook.evidence import scorecard, surroundings
+from nodebook.press import reuse, status
+from nodebook.press.chapters import Chapter
+from nodelib import files
 
 GENERATED = {"book/scorecard.md", "book/status.md"}
 """Pages whose tables come from the ledger and from the manifests of this build."""
@@ -34,7 +36,7 @@ class Stage:
         if target.is_file() and target.read_bytes() == content:
             return
         target.parent.mkdir(parents=True, exist_ok=True)
-        paths.write(target, content)
+        files.write(target, content)
 
     def prune(self) -> None:
         """Remove what an earlier build left here; Sphinx's own output folder stays."""
@@ -50,7 +52,7 @@ class Stage:
         """Hash of the whole layout."""
         digest = hashlib.sha256()
         for path in sorted(self.written):
-            digest.update(f"{path.relative_to(self.folder)}\0{paths.sha256(path)}\n".encode())
+            digest.update(f"{path.relative_to(self.folder)}\0{files.sha256(path)}\n".encode())
         return digest.hexdigest()
 
 

@@ -1,7 +1,7 @@
 """The status page: what this build executed, when, on which data and from which commit."""
 
-from nodelib import paths
-from nodelib.execute.reuse import Manifest
+from nodebook import paths
+from nodebook.press.reuse import Manifest
 
 MARKER = "<!-- status table -->"
 

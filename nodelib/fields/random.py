@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from nodelib.errors import ModelError
-from nodelib.steps import Field
-from nodelib.training import generator
+from nodelib.ode.steps import Field
+from nodelib.seeds import generator
 
 STREAM = 1_000_037
 TERMS = 6

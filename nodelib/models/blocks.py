@@ -13,15 +13,16 @@ import torch
 from torch import Tensor, nn
 
 from nodelib.errors import ModelError
-from nodelib.gradients import integrate
-from nodelib.solvers import SolveStats
-from nodelib.steps import Field, time_like
+from nodelib.ode.gradients import integrate
+from nodelib.ode.solvers import SolveStats
+from nodelib.ode.steps import Field, time_like
 
 
 class TimedField(nn.Module):
     """The field ``f(t, z) = network((z, t))``: the time is one more input of the network.
 
-    For networks side by side the state has their leading axis, as ``nodelib.networks.MLP`` wants.
+    For networks side by side the state has their leading axis, as ``nodelib.models.networks.MLP``
+    wants.
     """
 
     def __init__(self, network: nn.Module) -> None:

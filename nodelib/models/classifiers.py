@@ -5,7 +5,8 @@ the last layer. Between them stand six residual blocks, or one ODE block from t 
 a Runge-Kutta method on a fixed grid (RK-Net) or by an adaptive one (ODE-Net). RK-Net and ODE-Net
 have the same field and so the same parameters; a trained one can be given the other's solver.
 
-What stands between is in ``nodelib.small_maps``, on maps that are kept pixels first, (36, n, 64).
+What stands between is in ``nodelib.models.conv.small_maps``, on maps that are kept pixels first,
+(36, n, 64).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from nodelib.errors import ModelError
-from nodelib.networks import MLP
-from nodelib.small_maps import CHANNELS, GROUPS, ConvODE, Norm, ResidualMaps
+from nodelib.models.conv.small_maps import CHANNELS, GROUPS, ConvODE, Norm, ResidualMaps
+from nodelib.models.networks import MLP
 
 PIXELS, CLASSES, HIDDEN = 28, 10, 300
 BLOCKS = 6

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 
 from nodelib.errors import ModelError
-from nodelib.networks import member_count
+from nodelib.models.networks import member_count
 
 KINDS = ("bare", "plain", "residual")
 EPSILON = 1e-5

@@ -16,10 +16,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from nodelib import tableaus
 from nodelib.errors import ModelError
-from nodelib.networks import MLP
-from nodelib.steps import runge_kutta_step
+from nodelib.models.networks import MLP
+from nodelib.ode import tableaus
+from nodelib.ode.steps import runge_kutta_step
 
 KINDS = ("rnn", "rnn_gap", "residual", "ode")
 

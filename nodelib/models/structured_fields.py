@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from nodelib.networks import Affine
-from nodelib.random_fields import TwoCentres, monomials
-from nodelib.training import generator
+from nodelib.fields.random import TwoCentres, monomials
+from nodelib.models.networks import Affine
+from nodelib.seeds import generator
 
 STREAM = 1_000_039
 

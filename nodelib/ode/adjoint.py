@@ -25,11 +25,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nodelib.checkpointing import last_touched, refuse_second_derivatives
-from nodelib.dependence import WatchedField
 from nodelib.errors import SolverError
-from nodelib.solvers import AcceptedStep, Solution, SolveStats, solve
-from nodelib.steps import CountedField, Field, rms, time_like
+from nodelib.ode.checkpointing import last_touched, refuse_second_derivatives
+from nodelib.ode.dependence import WatchedField
+from nodelib.ode.solvers import AcceptedStep, Solution, SolveStats, solve
+from nodelib.ode.steps import CountedField, Field, rms, time_like
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nodelib import tableaus
-from nodelib.dependence import WatchedField
 from nodelib.errors import SolverError
-from nodelib.solvers import Solution, SolveStats, solve, stretched
-from nodelib.steps import CountedField, Field, runge_kutta_step
+from nodelib.ode import tableaus
+from nodelib.ode.dependence import WatchedField
+from nodelib.ode.solvers import Solution, SolveStats, solve, stretched
+from nodelib.ode.steps import CountedField, Field, runge_kutta_step
 
 
 def solve_checkpointed(

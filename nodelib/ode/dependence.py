@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nodelib.errors import SolverError
-from nodelib.steps import Field
+from nodelib.ode.steps import Field
 
 
 def parameters_of(f: Field, params: Iterable[Tensor] | None) -> tuple[Tensor, ...]:

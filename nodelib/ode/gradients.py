@@ -24,12 +24,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nodelib import tableaus
-from nodelib.adjoint import solve_with_adjoint
-from nodelib.checkpointing import solve_checkpointed
-from nodelib.dependence import WatchedField, parameters_of
 from nodelib.errors import SolverError
-from nodelib.solvers import (
+from nodelib.ode import tableaus
+from nodelib.ode.adjoint import solve_with_adjoint
+from nodelib.ode.checkpointing import solve_checkpointed
+from nodelib.ode.dependence import WatchedField, parameters_of
+from nodelib.ode.solvers import (
     MAX_STEPS,
     Solution,
     SolveStats,
@@ -40,7 +40,7 @@ from nodelib.solvers import (
     steps_per_interval,
     time_tensor,
 )
-from nodelib.steps import Field
+from nodelib.ode.steps import Field
 
 MODES = ("backprop", "checkpoint", "adjoint")
 FORWARD = ("step_size", "num_steps", "first_step", "max_steps")
@@ -74,12 +74,12 @@ def odeint(
         z0: initial state, any shape, float32 or float64.
         t: times, shape (n,), strictly increasing or strictly decreasing; ``t[0]`` belongs to
             ``z0``. As a tensor that requires a gradient, every entry gets one.
-        method, rtol, atol: see ``nodelib.solvers.solve``.
+        method, rtol, atol: see ``nodelib.ode.solvers.solve``.
         grad: "backprop", "checkpoint" or "adjoint"; see the module.
         params: further tensors that ``f`` depends on and that want a gradient; "backprop" needs no
             list.
         options: ``step_size``, ``num_steps``, ``first_step`` and ``max_steps`` of
-            ``nodelib.solvers.solve``. For "adjoint" also ``adjoint_method``, ``adjoint_rtol``,
+            ``nodelib.ode.solvers.solve``. For "adjoint" also ``adjoint_method``, ``adjoint_rtol``,
             ``adjoint_atol``, ``adjoint_step_size`` and ``adjoint_num_steps`` for the backward
             solve, each by default as forwards (``max_steps`` bounds every interval of it), and
             ``record_backward``, see ``integrate``.
@@ -88,7 +88,8 @@ def odeint(
         The states at the times, shape (n, *state).
 
     Raises:
-        SolverError: see ``nodelib.solvers.solve``; also for an unknown mode or option, for a field
+        SolverError: see ``nodelib.ode.solvers.solve``; also for an unknown mode or option, for a
+        field
             that depends on a tensor that is not listed, and in the backward pass where the adjoint
             cannot be solved.
 

@@ -14,9 +14,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from nodelib import tableaus
 from nodelib.errors import SolverError
-from nodelib.steps import (
+from nodelib.ode import tableaus
+from nodelib.ode.steps import (
     CountedField,
     Field,
     Norm,
@@ -27,7 +27,7 @@ from nodelib.steps import (
     runge_kutta_step,
     time_like,
 )
-from nodelib.tableaus import Tableau
+from nodelib.ode.tableaus import Tableau
 
 #: Budget of steps of one solve, unless asked otherwise.
 MAX_STEPS = 10_000
@@ -66,7 +66,7 @@ class Solution:
         steps: the accepted steps in order if ``record_steps``, else empty.
         next_step: the length (positive) that an adaptive method would try next, else None.
         backward: what every backward pass through ``z`` cost, in the order in which they were
-            made; ``nodelib.gradients.integrate`` fills it.
+            made; ``nodelib.ode.gradients.integrate`` fills it.
     """
 
     t: Tensor
@@ -100,7 +100,8 @@ def solve(
         z0: initial state, any shape, float32 or float64.
         t: times, shape (n,), strictly increasing or strictly decreasing; ``t[0]`` belongs to
             ``z0``.
-        method: a name in ``nodelib.tableaus.TABLEAUS``. Methods with an embedded solution (bosh3,
+        method: a name in ``nodelib.ode.tableaus.TABLEAUS``. Methods with an embedded solution
+        (bosh3,
             dopri5, tsit5) choose their steps; the others, and these too if ``step_size`` or
             ``num_steps`` is given, walk a fixed grid.
         rtol, atol: a step is accepted when the norm of

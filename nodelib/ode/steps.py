@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from nodelib.errors import SolverError
-from nodelib.tableaus import Tableau
+from nodelib.ode.tableaus import Tableau
 
 Field = Callable[[Tensor, Tensor], Tensor]
 Norm = Callable[[Tensor], float]

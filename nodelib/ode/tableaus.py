@@ -21,7 +21,7 @@ class Tableau:
     """One explicit Runge-Kutta method.
 
     Attributes:
-        name: the name by which ``nodelib.solvers.solve`` finds it.
+        name: the name by which ``nodelib.ode.solvers.solve`` finds it.
         order: order of convergence of the solution.
         a: strictly lower triangle, row ``i`` holds the ``i`` weights of stage ``i`` (row 0 empty).
         b: weights of the solution, one per stage.

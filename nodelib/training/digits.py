@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from nodelib.augmentation import Affine
 from nodelib.errors import ModelError
-from nodelib.training import History, Recipe, generator, train
+from nodelib.seeds import generator
+from nodelib.training import History, Recipe, train
+from nodelib.training.augmentation import Affine
 
 EVALUATED_TOGETHER = 500
 """Images in a batch of ``predictions``. An adaptive solve takes the same steps for all of them."""

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from nodelib.errors import ModelError
-from nodelib.latent.ode import LatentODE
-from nodelib.latent.recurrent import Forecaster
-from nodelib.training import History, Recipe, generator, train
+from nodelib.models.latent.ode import LatentODE
+from nodelib.models.latent.recurrent import Forecaster
+from nodelib.seeds import generator
+from nodelib.training import History, Recipe, train
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nodelib import tableaus
 from nodelib.errors import SolverError
-from nodelib.steps import Field, runge_kutta_step
-from nodelib.training import generator
+from nodelib.ode import tableaus
+from nodelib.ode.steps import Field, runge_kutta_step
+from nodelib.seeds import generator
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def solve_intervals(
         z0: initial states (..., d).
         t: times (..., n), not decreasing along the last axis; broadcast against ``z0[..., 0]``.
             ``t[..., 0]`` belongs to ``z0``. Where a time repeats, the state stands still.
-        method: a name in ``nodelib.tableaus.TABLEAUS``, taken on a fixed grid.
+        method: a name in ``nodelib.ode.tableaus.TABLEAUS``, taken on a fixed grid.
         steps: equal steps in every interval.
 
     Returns:

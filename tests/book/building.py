@@ -4,9 +4,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from nodelib.execute import book, chapters, pool
-from nodelib.execute.chapters import Chapter
-from nodelib.execute.console import PlainConsole, failure_report
+from nodebook.press import book, chapters, pool
+from nodebook.press.chapters import Chapter
+from nodebook.press.console import PlainConsole, failure_report
 
 CHAPTERS = chapters.all_chapters(Path(__file__).resolve().parents[2] / "notebooks")
 

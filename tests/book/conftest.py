@@ -9,8 +9,8 @@ import threading
 import pytest
 from building import CHAPTERS, execute
 
-from nodelib import paths
-from nodelib.execute import book
+from nodebook import paths
+from nodebook.press import book
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from building import CHAPTERS
 
-from nodelib.execute import book, pool
+from nodebook.press import book, pool
 
 pytestmark = pytest.mark.book
 

@@ -10,9 +10,9 @@ import nbformat
 import pytest
 from building import CHAPTERS, execute
 
-from nodelib.execute import chapters, reuse
-from nodelib.execute.runner import Job
-from nodelib.execute.runner import execute as run_job
+from nodebook.press import chapters, reuse
+from nodebook.press.runner import Job
+from nodebook.press.runner import execute as run_job
 
 by_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=[c.name for c in CHAPTERS])
 

@@ -4,8 +4,9 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from nodelib import cli, verification
-from nodelib.verification import Check, Difference
+from nodebook import cli
+from nodebook.evidence import verification
+from nodebook.evidence.verification import Check, Difference
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ how its verdict is computed; ``document_000`` to ``document_004`` hold the formu
 which each document prints them. Document 003 prints none.
 """
 
-from nodelib.formulas import document_000, document_001, document_002, document_004
-from nodelib.formulas.verdicts import Formula
+from nodebook.documents.formulas import document_000, document_001, document_002, document_004
+from nodebook.documents.formulas.verdicts import Formula
 
 FORMULAS: tuple[Formula, ...] = (
     *document_000.FORMULAS,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nodelib.formulas.system import System, loss_gradient
+from nodebook.documents.formulas.system import System, loss_gradient
 
 
 @dataclass(frozen=True)

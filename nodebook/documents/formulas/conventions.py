@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nodelib.formulas.system import System, times_matrix
+from nodebook.documents.formulas.system import System, times_matrix
 
 
 @dataclass(frozen=True)

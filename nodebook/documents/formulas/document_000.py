@@ -10,8 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from nodelib.formulas.system import System, loss, times_matrix
-from nodelib.formulas.verdicts import Evaluation, Formula
+from nodebook.documents.formulas.system import System, loss, times_matrix
+from nodebook.documents.formulas.verdicts import Evaluation, Formula
 
 
 def _functional(system: System) -> Callable[[Tensor, Tensor, Tensor], Tensor]:

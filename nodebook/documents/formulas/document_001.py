@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nodelib.formulas.document_000 import adjoint_ode, terminal_condition
-from nodelib.formulas.system import (
+from nodebook.documents.formulas.document_000 import adjoint_ode, terminal_condition
+from nodebook.documents.formulas.system import (
     TIGHT,
     System,
     complex_step_gradients,
@@ -21,8 +21,8 @@ from nodelib.formulas.system import (
     loss_gradient,
     times_matrix,
 )
-from nodelib.formulas.verdicts import Evaluation, Formula
-from nodelib.solvers import solve
+from nodebook.documents.formulas.verdicts import Evaluation, Formula
+from nodelib.ode.solvers import solve
 
 
 def _minus(s: System) -> Tensor:

@@ -12,10 +12,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from nodelib.formulas import blocks
-from nodelib.formulas.system import TIGHT, System, loss, loss_gradient, times_matrix
-from nodelib.formulas.verdicts import Evaluation, Formula
-from nodelib.solvers import solve
+from nodebook.documents.formulas import blocks
+from nodebook.documents.formulas.system import TIGHT, System, loss, loss_gradient, times_matrix
+from nodebook.documents.formulas.verdicts import Evaluation, Formula
+from nodelib.ode.solvers import solve
 
 GRIDS = (32, 64, 128, 256, 512, 1024)
 BLOCKS = 8

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from nodelib.formulas.document_001 import adjoint_ode_minus
-from nodelib.formulas.document_002 import along_solutions, field_at, integral_form
-from nodelib.formulas.system import System, loss, times_matrix
-from nodelib.formulas.verdicts import Evaluation, Formula
-from nodelib.solvers import solve
+from nodebook.documents.formulas.document_001 import adjoint_ode_minus
+from nodebook.documents.formulas.document_002 import along_solutions, field_at, integral_form
+from nodebook.documents.formulas.system import System, loss, times_matrix
+from nodebook.documents.formulas.verdicts import Evaluation, Formula
+from nodelib.ode.solvers import solve
 
 
 def euler_step(s: System) -> Evaluation:

@@ -15,8 +15,7 @@ import torch
 from scipy.integrate import solve_ivp
 from torch import Tensor
 
-from nodelib.fields import ForcedVanDerPol
-from nodelib.formulas.system import (
+from nodebook.documents.formulas.system import (
     COMPLEX_STEP,
     TIGHT,
     Inputs,
@@ -24,8 +23,9 @@ from nodelib.formulas.system import (
     loss_gradient,
     numpy_field,
 )
-from nodelib.solvers import solve
-from nodelib.steps import Field
+from nodelib.fields import ForcedVanDerPol
+from nodelib.ode.solvers import solve
+from nodelib.ode.steps import Field
 
 Gradients = dict[str, Tensor]
 """By name: "z0" (2,), "thetas" (n, 2), one row per interval, and "times" (n + 1,)."""

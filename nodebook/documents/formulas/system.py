@@ -19,7 +19,7 @@ from scipy.integrate import solve_ivp
 from torch import Tensor
 
 from nodelib.fields import ForcedVanDerPol
-from nodelib.solvers import solve
+from nodelib.ode.solvers import solve
 
 TIGHT = {"rtol": 1e-12, "atol": 1e-13}
 COMPLEX_STEP = 1e-30

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from nodelib.formulas.system import System
+from nodebook.documents.formulas.system import System
 
 TOLERANCE = 1e-7
 

@@ -17,9 +17,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from nodelib import chain_rule, results
-from nodelib.blocks import PlainBlock
-from nodelib.formulas.verdicts import relative_error
+from nodebook.documents.formulas.verdicts import relative_error
+from nodebook.evidence import results
+from nodebook.experiments.ch01_residual import chain_rule
+from nodelib.models.blocks import PlainBlock
 
 VARIANTS = ("relu",)
 SEEDS = (0, 1, 2, 3, 4)

@@ -27,10 +27,12 @@ import torch
 from sklearn.isotonic import isotonic_regression
 from torch import Tensor, nn
 
-from nodelib import odeint, results
-from nodelib.blocks import TimedField
-from nodelib.networks import MLP, Field, load_weights, member_weights
-from nodelib.training import Recipe, generator, train
+from nodebook.evidence import results
+from nodelib import odeint
+from nodelib.models.blocks import TimedField
+from nodelib.models.networks import MLP, Field, load_weights, member_weights
+from nodelib.seeds import generator
+from nodelib.training import Recipe, train
 
 VARIANTS = ("negation",)
 SEEDS = (0, 1, 2, 3, 4)

@@ -29,12 +29,12 @@ import torch
 import torchdiffeq
 from torch import Tensor
 
-from nodelib import results
-from nodelib.blocks import ODEBlock, TimedField, residual_network
-from nodelib.formulas.verdicts import relative_error
-from nodelib.networks import MLP, Field
-from nodelib.solvers import solve
-from nodelib.tableaus import find
+from nodebook.documents.formulas.verdicts import relative_error
+from nodebook.evidence import results
+from nodelib.models.blocks import ODEBlock, TimedField, residual_network
+from nodelib.models.networks import MLP, Field
+from nodelib.ode.solvers import solve
+from nodelib.ode.tableaus import find
 
 VARIANTS = ("network",)
 SEEDS = (0, 1, 2, 3, 4)

@@ -1,6 +1,6 @@
 """Plain and residual networks of growing depth, trained on MNIST digits.
 
-The networks are those of ``nodelib.dense_networks``, 20 units wide, on digits reduced to 14 x 14
+The networks are those of ``nodelib.models.dense``, 20 units wide, on digits reduced to 14 x 14
 pixels: the first 10,000 training images train, the images 50,000 to 54,999 choose. Every kind and
 depth gets the same steps, batches of 128, Adam with gradients clipped at norm 1, a one-cycle
 schedule, and the peak rate of ``RATES`` with the least mean validation error over the seeds. Then,
@@ -38,12 +38,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, cross_entropy
 
-from nodelib import data, results
-from nodelib.data.digits import Mnist
-from nodelib.dense_networks import KINDS, DenseNetwork, deepened
+from nodebook.evidence import results
+from nodelib import data
+from nodelib.data.sets.digits import Mnist
 from nodelib.errors import ModelError
-from nodelib.networks import load_weights, member_weights
-from nodelib.training import Recipe, generator, train
+from nodelib.models.dense import KINDS, DenseNetwork, deepened
+from nodelib.models.networks import load_weights, member_weights
+from nodelib.seeds import generator
+from nodelib.training import Recipe, train
 
 VARIANTS = ("depth",)
 SEEDS = (0, 1, 2, 3, 4)

@@ -28,10 +28,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from nodelib import results
+from nodebook.documents.formulas.verdicts import Evaluation, judge
+from nodebook.evidence import results
 from nodelib.errors import SolverError
-from nodelib.formulas.verdicts import Evaluation, judge
-from nodelib.solvers import solve
+from nodelib.ode.solvers import solve
 
 VARIANTS = ("exponential",)
 SEEDS = (0,)

@@ -1,6 +1,6 @@
 """Recurrent networks as discrete dynamics: what they do when the sampling interval changes.
 
-The models of ``nodelib.recurrent_cells`` learn van der Pol's oscillator (mu = 1) from 32
+The models of ``nodelib.models.recurrent`` learn van der Pol's oscillator (mu = 1) from 32
 trajectories of 5 time units with noise of s.d. 0.05, sampled every 0.2 ("regular") or at
 intervals drawn uniformly from 0.05 to 0.35 ("irregular"). They see the first sample and predict the
 others. All get 600 steps of Adam on all trajectories and the rate of ``RATES`` with the least mean
@@ -34,12 +34,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nodelib import results
+from nodebook.evidence import results
 from nodelib.fields import VanDerPol
-from nodelib.networks import load_weights, member_weights
-from nodelib.recurrent_cells import RecurrentModel
-from nodelib.solvers import solve
-from nodelib.training import Recipe, generator, train
+from nodelib.models.networks import load_weights, member_weights
+from nodelib.models.recurrent import RecurrentModel
+from nodelib.ode.solvers import solve
+from nodelib.seeds import generator
+from nodelib.training import Recipe, train
 
 VARIANTS = ("oscillator",)
 SEEDS = (0, 1, 2, 3, 4)

@@ -37,9 +37,9 @@ import torchdiffeq
 from scipy.integrate import solve_ivp
 from torch import Tensor
 
-from nodelib import results
+from nodebook.evidence import results
 from nodelib.errors import SolverError
-from nodelib.solvers import solve
+from nodelib.ode.solvers import solve
 
 VARIANTS = ("fields",)
 SEEDS = (0,)

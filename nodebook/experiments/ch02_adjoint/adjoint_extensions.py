@@ -22,11 +22,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nodelib import results
-from nodelib.formulas import blocks, hamiltonian
-from nodelib.formulas.hamiltonian import Problem
-from nodelib.formulas.system import Inputs, System, chebyshev, loss
-from nodelib.formulas.verdicts import relative_error
+from nodebook.documents.formulas import blocks, hamiltonian
+from nodebook.documents.formulas.hamiltonian import Problem
+from nodebook.documents.formulas.system import Inputs, System, chebyshev, loss
+from nodebook.documents.formulas.verdicts import relative_error
+from nodebook.evidence import results
 
 VARIANTS = ("running", "observations", "parameters", "blocks")
 SEEDS = (0, 1, 2)

@@ -7,12 +7,12 @@ and all seeds draw the arbitrary multipliers and variations. Metrics, per formul
 ``<id>.corrected_relative_error``. ``count.<document>.<class>`` counts the classes.
 """
 
-from nodelib import results
-from nodelib.formulas import FORMULAS
-from nodelib.formulas.document_002 import GRIDS, euler_recurrences
-from nodelib.formulas.system import System
-from nodelib.formulas.verdicts import CLASSIFICATIONS, Verdict, judge, relative_error
-from nodelib.formulas.verdicts import TOLERANCE as HOLDS_BELOW
+from nodebook.documents.formulas import FORMULAS
+from nodebook.documents.formulas.document_002 import GRIDS, euler_recurrences
+from nodebook.documents.formulas.system import System
+from nodebook.documents.formulas.verdicts import CLASSIFICATIONS, Verdict, judge, relative_error
+from nodebook.documents.formulas.verdicts import TOLERANCE as HOLDS_BELOW
+from nodebook.evidence import results
 
 VARIANTS = ("audit",)
 SEEDS = (0, 1, 2)

@@ -24,11 +24,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nodelib import gradient_problems, results
-from nodelib.differentiation import WAYS, Gradients, differentiate, relative_error
+from nodebook.benchmarks import gradient_problems
+from nodebook.benchmarks.differentiation import WAYS, Gradients, differentiate, relative_error
+from nodebook.benchmarks.gradient_problems import Problem, half_distance
+from nodebook.evidence import results
 from nodelib.fields import LinearSpiral
-from nodelib.gradient_problems import Problem, half_distance
-from nodelib.gradients import odeint
+from nodelib.ode.gradients import odeint
 
 VARIANTS = ("network", "scaled", "nonlinear")
 SEEDS = (0, 1, 2, 3, 4)

@@ -30,10 +30,12 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from nodelib import deck_adjoint, gradient_problems, results
-from nodelib.differentiation import WAYS, Gradients, differentiate, relative_error
-from nodelib.formulas.system import loss as nonlinear_loss
-from nodelib.gradient_problems import Problem
+from nodebook.benchmarks import gradient_problems
+from nodebook.benchmarks.differentiation import WAYS, Gradients, differentiate, relative_error
+from nodebook.benchmarks.gradient_problems import Problem
+from nodebook.documents import adjoint_listing
+from nodebook.documents.formulas.system import loss as nonlinear_loss
+from nodebook.evidence import results
 
 VARIANTS = ("linear", "steps", "deck")
 SEEDS = (0, 1, 2, 3, 4)
@@ -111,12 +113,12 @@ def deck_problem(seed: int) -> Problem:
 
 
 def deck_gradients(
-    problem: Problem, as_printed: bool, longest: float = deck_adjoint.LONGEST_STEP
+    problem: Problem, as_printed: bool, longest: float = adjoint_listing.LONGEST_STEP
 ) -> dict[str, Tensor]:
     """The gradients that document 001's listing returns, entry by entry."""
     z0, t = problem.z0.clone().requires_grad_(), problem.t.clone().requires_grad_()
     value = problem.loss(
-        deck_adjoint.solve(problem.field, z0, t, as_printed=as_printed, longest=longest)
+        adjoint_listing.solve(problem.field, z0, t, as_printed=as_printed, longest=longest)
     )
     in_z0, in_t, theta = torch.autograd.grad(value, (z0, t, problem.field.theta))
     return _entries(in_z0, theta, in_t)
@@ -131,7 +133,7 @@ def same_grid_gradients(problem: Problem) -> dict[str, Tensor]:
             *problem.parts,
             times=True,
             method="euler",
-            step_size=deck_adjoint.LONGEST_STEP,
+            step_size=adjoint_listing.LONGEST_STEP,
         )
     return _entries(found.z0, found.theta, found.t)
 

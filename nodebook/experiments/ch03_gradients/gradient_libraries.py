@@ -1,9 +1,9 @@
 """The same gradient from different libraries: error and time at the same tolerance.
 
-Variants are the problems of ``nodelib.gradient_problems``: ``nonlinear`` (one state of two numbers)
-and ``network`` (16 states of eight numbers). Dormand-Prince's method, tolerance 1e-6 relative and
-absolute, float64. Metrics, by way (``differentiation.WAYS`` and, where diffrax is installed,
-``diffrax_peer.WAYS``):
+Variants are the problems of ``nodebook.benchmarks.gradient_problems``: ``nonlinear`` (one state of
+two numbers) and ``network`` (16 states of eight numbers). Dormand-Prince's method, tolerance 1e-6
+relative and absolute, float64. Metrics, by way (``differentiation.WAYS`` and, where diffrax is
+installed, ``diffrax_peer.WAYS``):
 
 - ``error.<way>``: relative error of the gradient in z0 and the parameters, against 1e-12
 - ``reference_agreement``: relative distance of the reference from torchdiffeq's at 1e-12
@@ -21,9 +21,10 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
-from nodelib import diffrax_peer, gradient_problems, results
-from nodelib.differentiation import WAYS, differentiate, relative_error
-from nodelib.gradient_problems import Problem
+from nodebook.benchmarks import diffrax_peer, gradient_problems
+from nodebook.benchmarks.differentiation import WAYS, differentiate, relative_error
+from nodebook.benchmarks.gradient_problems import Problem
+from nodebook.evidence import results
 
 VARIANTS = ("nonlinear", "network")
 SEEDS = (0, 1, 2)

@@ -18,15 +18,16 @@ The history holds the time of both passes against the steps: medians in ms of tu
 ways alternate.
 """
 
-import math
 import statistics
 import time
 from collections.abc import Mapping, Sequence
 
 import torch
 
-from nodelib import gradient_problems, results
-from nodelib.differentiation import WAYS, differentiate, kept_by
+from nodebook.benchmarks import gradient_problems
+from nodebook.benchmarks.differentiation import WAYS, differentiate, kept_by
+from nodebook.benchmarks.growth import growth
+from nodebook.evidence import results
 
 VARIANTS = ("network",)
 SEEDS = (0,)
@@ -37,16 +38,6 @@ OUTPUTS = (1, 2, 4, 8, 16, 32, 64, 128)
 TOTAL_STEPS = 256
 METHOD = "rk4_38"
 REPEATS = 7
-
-
-def growth(counts: Sequence[int], amounts: Sequence[float]) -> str:
-    """How an amount grows with a count, by the slope between the last count and a tenth of it."""
-    last = len(counts) - 1
-    first = max(i for i in range(last) if counts[i] <= counts[last] / 10)
-    slope = math.log(amounts[last] / amounts[first]) / math.log(counts[last] / counts[first])
-    if abs(slope) < 0.1:
-        return "constant"
-    return "linear" if abs(slope - 1) < 0.1 else "between"
 
 
 def kept_at_steps(seed: int = 0, steps: Sequence[int] = STEPS) -> dict[str, list[int]]:

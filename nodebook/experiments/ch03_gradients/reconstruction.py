@@ -24,11 +24,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nodelib import results
-from nodelib.differentiation import WAYS, differentiate, relative_error
+from nodebook.benchmarks.differentiation import WAYS, differentiate, relative_error
+from nodebook.evidence import results
 from nodelib.errors import SolverError
 from nodelib.fields import Lorenz, LotkaVolterra, VanDerPol
-from nodelib.solvers import solve
+from nodelib.ode.solvers import solve
 
 VARIANTS = ("systems",)
 SEEDS = (0, 1, 2, 3, 4)

@@ -36,8 +36,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from nodelib import results
-from nodelib.identification import (
+from nodebook.evidence import results
+from nodebook.experiments.ch04_identification.identification import (
     distance_to,
     fit_windows,
     lattice,
@@ -48,9 +48,9 @@ from nodelib.identification import (
     sample,
     starts_in_box,
 )
-from nodelib.networks import MLP, Field, load_weights, member_weights
-from nodelib.random_fields import TwoCentres
-from nodelib.structured_fields import two_centres_at_random
+from nodelib.fields.random import TwoCentres
+from nodelib.models.networks import MLP, Field, load_weights, member_weights
+from nodelib.models.structured_fields import two_centres_at_random
 from nodelib.training import Recipe
 
 VARIANTS = ("listing", "patient")

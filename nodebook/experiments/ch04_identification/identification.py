@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nodelib.solvers import solve
-from nodelib.steps import Field
-from nodelib.training import History, Recipe, generator, train
-from nodelib.windows import DECK, Span, consecutive, draw, mean_square, solve_intervals
+from nodelib.ode.solvers import solve
+from nodelib.ode.steps import Field
+from nodelib.seeds import generator
+from nodelib.training import History, Recipe, train
+from nodelib.training.windows import DECK, Span, consecutive, draw, mean_square, solve_intervals
 
 NOISE_STREAM, START_STREAM = 1_000_003, 1_000_033
 """Streams of random numbers of a seed that are not those of its training steps."""

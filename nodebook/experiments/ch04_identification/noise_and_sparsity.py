@@ -8,7 +8,7 @@ are at most 0.2 long.
 Methods: ``windows`` (the deck's: random matrix to start from, windows start from noisy
 observations), ``warm`` (the same from the estimate by differences), ``shooting`` (the same start,
 all data every step, initial states of the windows learned), and the estimators ``differences``,
-``logarithm`` and ``trajectory`` of ``nodelib.linear_estimates``.
+``logarithm`` and ``trajectory`` of ``nodebook.experiments.ch04_identification.linear_estimates``.
 
 Metrics ``<noise>.<method>``, the noise in thousandths (``n10`` is 0.01): ``error`` (relative
 error of the matrix, Frobenius, at most 10) and ``decay`` (bounded likewise; the true one is 0.1).
@@ -20,11 +20,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nodelib import results
-from nodelib.experiments.spiral_identification import RECIPE, START, T_MAX, set_matrices, truth
+from nodebook.evidence import results
+from nodebook.experiments.ch04_identification.identification import (
+    LOST,
+    Matrices,
+    as_array,
+    fit_segments,
+    fit_windows,
+    noisy,
+)
+from nodebook.experiments.ch04_identification.linear_estimates import (
+    ESTIMATORS,
+    decay_and_frequency,
+    relative_error,
+)
+from nodebook.experiments.ch04_identification.spiral_identification import (
+    RECIPE,
+    START,
+    T_MAX,
+    set_matrices,
+    truth,
+)
 from nodelib.fields import Linear
-from nodelib.identification import LOST, Matrices, as_array, fit_segments, fit_windows, noisy
-from nodelib.linear_estimates import ESTIMATORS, decay_and_frequency, relative_error
 
 VARIANTS = ("points-25", "points-50", "points-100", "points-200", "points-400")
 SEEDS = tuple(range(10))

@@ -1,6 +1,6 @@
 """Random vector fields of six kinds, each learned by a network and by models with structure.
 
-For each kind and seed one field is drawn (``nodelib.random_fields``) and sampled: six training
+For each kind and seed one field is drawn (``nodelib.fields.random``) and sampled: six training
 trajectories of 101 points over 10 time units with Gaussian noise of s.d. 0.01, four trajectories
 for validation and eight for the test, all from starts of their own in [-1.5, 1.5]^2. Models are
 trained on random windows of 1 to 3 time units and at most 12 points, eight a step, each window with
@@ -26,8 +26,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nodelib import results
-from nodelib.identification import (
+from nodebook.evidence import results
+from nodebook.experiments.ch04_identification.identification import (
     distance_to,
     fit_windows,
     lattice,
@@ -38,11 +38,11 @@ from nodelib.identification import (
     sample,
     starts_in_box,
 )
-from nodelib.networks import MLP, Field, load_weights, member_weights
-from nodelib.random_fields import KINDS, draw_field, monomials
-from nodelib.structured_fields import HamiltonianNetwork, Polynomial
+from nodelib.fields.random import KINDS, draw_field, monomials
+from nodelib.models.networks import MLP, Field, load_weights, member_weights
+from nodelib.models.structured_fields import HamiltonianNetwork, Polynomial
 from nodelib.training import Recipe
-from nodelib.windows import Span
+from nodelib.training.windows import Span
 
 VARIANTS = ("kinds",)
 SEEDS = tuple(range(5))

@@ -15,7 +15,7 @@ true state), ``warm`` (the matrix starts from the estimate by differences), ``se
 every step, cut into windows of at most 5), ``shooting`` (the same, and initial states learned:
 multiple shooting), ``warm-shooting`` (both), ``first-part`` (as ``warm``, but trained on the first
 80 points, two turns of five). ``differences``, ``logarithm``, ``trajectory`` are the estimators of
-``nodelib.linear_estimates`` on exact data.
+``nodebook.experiments.ch04_identification.linear_estimates`` on exact data.
 
 Metrics of each: ``matrix`` (row by row), ``error`` (relative, Frobenius), ``recovered`` ("found"
 if that is at most 0.05, else "missed"), ``decay``, ``frequency``, ``fit`` (relative trajectory
@@ -36,10 +36,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nodelib import results
-from nodelib.deck_windows import solve_as_deck
-from nodelib.fields import Linear, LinearSpiral
-from nodelib.identification import (
+from nodebook.documents.windows_listing import solve_as_deck
+from nodebook.evidence import results
+from nodebook.experiments.ch04_identification.identification import (
     Matrices,
     as_array,
     fit_segments,
@@ -48,15 +47,17 @@ from nodelib.identification import (
     relative_trajectory_error,
     starts_in_box,
 )
-from nodelib.linear_estimates import (
+from nodebook.experiments.ch04_identification.linear_estimates import (
     ESTIMATORS,
     by_differences,
     decay_and_frequency,
     euler_matrix,
     relative_error,
 )
-from nodelib.training import Recipe, generator
-from nodelib.windows import draw, mean_square, solve_intervals
+from nodelib.fields import Linear, LinearSpiral
+from nodelib.seeds import generator
+from nodelib.training import Recipe
+from nodelib.training.windows import draw, mean_square, solve_intervals
 
 VARIANTS = ("listing",)
 SEEDS = tuple(range(20))

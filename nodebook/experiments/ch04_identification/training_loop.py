@@ -21,14 +21,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nodelib import deck_adjoint
-from nodelib.experiments.spiral_identification import observations, times
+from nodebook.documents import adjoint_listing
+from nodebook.evidence.results import Outcome
+from nodebook.experiments.ch04_identification.identification import Matrices, starts_in_box
+from nodebook.experiments.ch04_identification.spiral_identification import observations, times
 from nodelib.fields import Linear, LinearSpiral, VanDerPol
-from nodelib.identification import Matrices, starts_in_box
-from nodelib.results import Outcome
-from nodelib.solvers import solve
-from nodelib.training import generator
-from nodelib.windows import DECK, Span, draw, draw_one, solve_intervals
+from nodelib.ode.solvers import solve
+from nodelib.seeds import generator
+from nodelib.training.windows import DECK, Span, draw, draw_one, solve_intervals
 
 VARIANTS = ("listing",)
 SEEDS = (0,)
@@ -95,7 +95,7 @@ def _trained(seed: int, steps: int, retain: bool) -> Tensor:
     optimiser = torch.optim.Adam(field.parameters(), lr=0.01)
     for step in range(steps):
         index = draw_one(t, DECK, generator(seed, step))
-        found = deck_adjoint.solve(field, observed[0, index[:1]], t[index], as_printed=True)
+        found = adjoint_listing.solve(field, observed[0, index[:1]], t[index], as_printed=True)
         loss = (found[:, 0] - observed[0, index]).square().mean()
         optimiser.zero_grad()
         loss.backward(retain_graph=retain)

@@ -2,11 +2,11 @@
 
 Document 000, part 3, says that a neural ODE with ReLU learns the field "almost perfectly" while a
 standard MLP fails. It gives no numbers and does not say what the MLP was asked. So this problem is
-ours (``nodelib.predator_prey``), and every question is put
-(``nodelib.predator_prey_models``): to the neural ODE with four activations, to the others with two.
-All networks have 1,082 parameters. What is seen and how networks start is drawn from the seed; all
-models of a seed see the same observations. The model with the true form and four unknown rates is
-the ceiling.
+ours (``nodebook.experiments.ch05_lotka_volterra.predator_prey``), and every question is put
+(``nodebook.experiments.ch05_lotka_volterra.predator_prey_models``): to the neural ODE with four
+activations, to the others with two. All networks have 1,082 parameters. What is seen and how
+networks start is drawn from the seed; all models of a seed see the same observations. The model
+with the true form and four unknown rates is the ceiling.
 
 Decided before the first recorded run (after unrecorded trials with ReLU and tanh), and ours:
 
@@ -45,10 +45,18 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from nodelib import predator_prey, results
-from nodelib.errors import ResultsError
-from nodelib.predator_prey import BEYOND, GAP, INTERVALS, SETTINGS, Observations, Setting
-from nodelib.predator_prey_models import Model
+from nodebook.errors import ResultsError
+from nodebook.evidence import results
+from nodebook.experiments.ch05_lotka_volterra import predator_prey
+from nodebook.experiments.ch05_lotka_volterra.predator_prey import (
+    BEYOND,
+    GAP,
+    INTERVALS,
+    SETTINGS,
+    Observations,
+    Setting,
+)
+from nodebook.experiments.ch05_lotka_volterra.predator_prey_models import Model
 from nodelib.training import History, Recipe, train
 
 VARIANTS = tuple(SETTINGS)
@@ -94,7 +102,7 @@ def chosen(name: str) -> tuple[float, bool]:
     if not tables:
         raise ResultsError(
             f"settings are chosen from the recorded experiment {TUNING}, which is missing: "
-            f"restore it from the repository, or run 'python -m nodelib.experiments {TUNING}'"
+            f"restore it from the repository, or run 'nodelib record {TUNING}'"
         )
     scaling, _, rate = best(tables, name).partition(".")
     return float(rate), SCALINGS[scaling]

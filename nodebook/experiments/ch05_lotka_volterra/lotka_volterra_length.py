@@ -8,9 +8,9 @@ Metrics: as of ``lotka_volterra``, of fewer models.
 
 from collections.abc import Sequence
 
-from nodelib import results
-from nodelib.experiments.lotka_volterra import remeasured, train_all
-from nodelib.predator_prey import SETTINGS
+from nodebook.evidence import results
+from nodebook.experiments.ch05_lotka_volterra.lotka_volterra import remeasured, train_all
+from nodebook.experiments.ch05_lotka_volterra.predator_prey import SETTINGS
 
 VARIANTS = ("250", "4000")
 SEEDS = tuple(range(10))

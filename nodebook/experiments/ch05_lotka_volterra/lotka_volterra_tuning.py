@@ -15,10 +15,18 @@ from collections.abc import Sequence
 
 import torch
 
-from nodelib import predator_prey, results
-from nodelib.experiments.lotka_volterra import MODELS, SCALINGS, STEPS, best, build, recipe
-from nodelib.predator_prey import INTERVALS, SETTINGS, Observations
-from nodelib.predator_prey_models import Model
+from nodebook.evidence import results
+from nodebook.experiments.ch05_lotka_volterra import predator_prey
+from nodebook.experiments.ch05_lotka_volterra.lotka_volterra import (
+    MODELS,
+    SCALINGS,
+    STEPS,
+    best,
+    build,
+    recipe,
+)
+from nodebook.experiments.ch05_lotka_volterra.predator_prey import INTERVALS, SETTINGS, Observations
+from nodebook.experiments.ch05_lotka_volterra.predator_prey_models import Model
 from nodelib.training import train
 
 VARIANTS = ("several",)

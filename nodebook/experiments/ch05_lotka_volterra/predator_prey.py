@@ -15,8 +15,8 @@ from torch import Tensor
 
 from nodelib.errors import ModelError
 from nodelib.fields import LotkaVolterra
-from nodelib.gradients import odeint
-from nodelib.training import generator
+from nodelib.ode.gradients import odeint
+from nodelib.seeds import generator
 
 GAP = 0.2
 INTERVALS = 15

@@ -24,10 +24,17 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from nodelib import networks
+from nodebook.experiments.ch05_lotka_volterra.predator_prey import (
+    EDGE,
+    GAP,
+    HORIZON,
+    INTERVALS,
+    Observations,
+    windows,
+)
 from nodelib.errors import ModelError
-from nodelib.gradients import odeint
-from nodelib.predator_prey import EDGE, GAP, HORIZON, INTERVALS, Observations, windows
+from nodelib.models import networks
+from nodelib.ode.gradients import odeint
 
 QUESTIONS = ("node", "derivative", "next", "rolled", "time", "rates")
 SIZES = (2, 30, 30, 2)

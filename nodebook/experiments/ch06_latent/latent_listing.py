@@ -21,10 +21,10 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
-from nodelib import results
-from nodelib.gradients import odeint
-from nodelib.latent.ode import LatentODE, Sizes
-from nodelib.training import generator
+from nodebook.evidence import results
+from nodelib.models.latent.ode import LatentODE, Sizes
+from nodelib.ode.gradients import odeint
+from nodelib.seeds import generator
 
 VARIANTS = ("listing",)
 SEEDS = (0, 1, 2, 3, 4)

@@ -2,8 +2,8 @@
 
 The table of predictive error of Chen et al. 2018 (section 5.1, table 2): 30, 50 or all of the first
 100 points of each spiral are observed, with noise, and the 100 points after them are predicted. The
-data are ``nodelib.data.spirals``: 700 spirals to train, 100 to validate, 200 to test, drawn, split
-and initialised anew with each seed.
+data are ``nodelib.data.sets.spirals``: 700 spirals to train, 100 to validate, 200 to test, drawn,
+split and initialised anew with each seed.
 
 Variants: ``spirals`` (two centres, as in the public example of the paper's authors);
 ``shared-centre`` (one centre for both directions; ``ode_times`` only); ``grid-encoder`` (one more
@@ -58,14 +58,15 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from nodelib import results
-from nodelib.data import spirals
-from nodelib.data.spirals import POINTS, SPACING
-from nodelib.latent.ode import LatentODE, Sizes
-from nodelib.latent.recurrent import Forecaster
-from nodelib.latent.series import Series, fit, rms
-from nodelib.networks import load_weights, member_weights
-from nodelib.training import History, Recipe, generator
+from nodebook.evidence import results
+from nodelib.data.sets import spirals
+from nodelib.data.sets.spirals import POINTS, SPACING
+from nodelib.models.latent.ode import LatentODE, Sizes
+from nodelib.models.latent.recurrent import Forecaster
+from nodelib.models.networks import load_weights, member_weights
+from nodelib.seeds import generator
+from nodelib.training import History, Recipe
+from nodelib.training.series import Series, fit, rms
 
 
 @dataclass(frozen=True)

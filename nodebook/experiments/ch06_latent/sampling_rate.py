@@ -3,12 +3,12 @@
 A latent ODE is trained on every k-th point of a signal and then asked for all of them: those held
 back in between, and those past the last. Plain interpolation of the same samples is the measure.
 
-Variants: ``spirals`` (``nodelib.data.spirals``, split as in ``latent_ode``, every 2nd, 5th or 10th
-of 100 noisy points; errors against the curve, on 200 test spirals, in units of 5) and ``ecg`` (the
-five real minutes of ``data.toy_ecg``, 360 Hz, every 4th, 8th or 16th sample, windows of 0.71 s;
-training on the first three minutes, validation on the fourth, test on the fifth; errors against the
-recorded samples, in units of the signal's standard deviation). Training windows begin on a grid of
-16 samples, so that no model ever sees a sample that is held back.
+Variants: ``spirals`` (``nodelib.data.sets.spirals``, split as in ``latent_ode``, every 2nd, 5th or
+10th of 100 noisy points; errors against the curve, on 200 test spirals, in units of 5) and ``ecg``
+(the five real minutes of ``data.toy_ecg``, 360 Hz, every 4th, 8th or 16th sample, windows of 0.71
+s; training on the first three minutes, validation on the fourth, test on the fifth; errors against
+the recorded samples, in units of the signal's standard deviation). Training windows begin on a grid
+of 16 samples, so that no model ever sees a sample that is held back.
 
 The latent ODE is that of ``latent_ode``, with an encoder that reads the regular grid at once; for
 the ECG it is larger (``ECG_SIZES``). ``RATE``, the number of steps and the noise that is assumed of
@@ -42,12 +42,13 @@ import torch
 from scipy.interpolate import CubicSpline, UnivariateSpline
 from torch import Tensor
 
-from nodelib import data, results
-from nodelib.data import spirals
-from nodelib.latent.ode import LatentODE, Sizes
-from nodelib.latent.series import Series, fit, rms
-from nodelib.networks import load_weights, member_weights
+from nodebook.evidence import results
+from nodelib import data
+from nodelib.data.sets import spirals
+from nodelib.models.latent.ode import LatentODE, Sizes
+from nodelib.models.networks import load_weights, member_weights
 from nodelib.training import History, Recipe
+from nodelib.training.series import Series, fit, rms
 
 VARIANTS = ("spirals", "ecg")
 SEEDS = (0, 1, 2, 3, 4)

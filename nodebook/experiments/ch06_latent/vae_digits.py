@@ -29,10 +29,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nodelib import data, results
-from nodelib.latent.vae import VAE, bernoulli
-from nodelib.networks import load_weights, member_weights
-from nodelib.training import History, Recipe, generator, train
+from nodebook.evidence import results
+from nodelib import data
+from nodelib.models.latent.vae import VAE, bernoulli
+from nodelib.models.networks import load_weights, member_weights
+from nodelib.seeds import generator
+from nodelib.training import History, Recipe, train
 
 VARIANTS = ("mnist",)
 SEEDS = (0, 1, 2, 3, 4)

@@ -36,11 +36,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nodelib import data, paths, results
-from nodelib.classifiers import KINDS, classifier, parameter_count
-from nodelib.data.digits import Mnist
-from nodelib.digit_training import Plan, fit, predictions
-from nodelib.networks import load_weights
+from nodebook import paths
+from nodebook.evidence import results
+from nodelib import data
+from nodelib.data.sets.digits import Mnist
+from nodelib.models.classifiers import KINDS, classifier, parameter_count
+from nodelib.models.networks import load_weights
+from nodelib.training.digits import Plan, fit, predictions
 
 SEEDS = (0, 1, 2)
 NEEDS = ("mnist",)

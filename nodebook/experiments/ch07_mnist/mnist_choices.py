@@ -1,6 +1,6 @@
 """How the classifiers of MNIST are trained: chosen on 5,000 training images that are held out.
 
-The plan to beat is the one of ``nodelib.digit_training.Plan``: AdamW, a one-cycle schedule,
+The plan to beat is the one of ``nodelib.training.digits.Plan``: AdamW, a one-cycle schedule,
 smoothed labels, moved images and averaged weights. It came from a first trial of the ODE-Net,
 which had looked at test images, so two of its parts are tried again here without them: images left
 unmoved, and half the rate. RK-Net, the cheaper of the two networks with a field, stands for the
@@ -18,12 +18,14 @@ A variant is named ``<kind>.<plan>``. Metrics: ``validation_errors`` of 5,000,
 from collections.abc import Mapping
 from dataclasses import replace
 
-from nodelib import data, paths, results
-from nodelib.augmentation import Affine
-from nodelib.classifiers import classifier, parameter_count
-from nodelib.data.digits import Mnist
-from nodelib.digit_training import Plan, fit, predictions
-from nodelib.experiments.mnist import halved, kind_of, restored, wrong
+from nodebook import paths
+from nodebook.evidence import results
+from nodebook.experiments.ch07_mnist.mnist import halved, kind_of, restored, wrong
+from nodelib import data
+from nodelib.data.sets.digits import Mnist
+from nodelib.models.classifiers import classifier, parameter_count
+from nodelib.training.augmentation import Affine
+from nodelib.training.digits import Plan, fit, predictions
 
 SHORT, LONG = Plan(epochs=3), Plan(epochs=60)
 CHOICES: Mapping[str, Plan] = {

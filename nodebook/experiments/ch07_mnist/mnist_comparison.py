@@ -25,8 +25,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import binomtest
 
-from nodelib import data, results
-from nodelib.experiments.mnist import trained
+from nodebook.evidence import results
+from nodebook.experiments.ch07_mnist.mnist import trained
+from nodelib import data
 
 VARIANTS = ("pairs", "pairs.continued")
 SEEDS = (0, 1, 2)

@@ -1,10 +1,10 @@
 """What the classifiers of digits keep between the passes, and compute, against their depth.
 
 Bytes for a batch of 128 MNIST images, without the parameters themselves, counted by walking the
-graph (``nodelib.differentiation.kept_bytes``). The networks are untrained, for the bytes do not
-depend on the weights; but how many steps an adaptive solve takes does, so the ODE-Nets of the table
-are the recorded ones of seed 0. Depth is the number of blocks of the ResNet, and of steps of the
-classical Runge-Kutta method between 0 and 1, each of four evaluations.
+graph (``nodebook.benchmarks.differentiation.kept_bytes``). The networks are untrained, for the
+bytes do not depend on the weights; but how many steps an adaptive solve takes does, so the ODE-Nets
+of the table are the recorded ones of seed 0. Depth is the number of blocks of the ResNet, and of
+steps of the classical Runge-Kutta method between 0 and 1, each of four evaluations.
 
 Metrics:
 
@@ -28,12 +28,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from nodelib import data, results
-from nodelib.classifiers import BLOCKS, SOLVERS, classifier, seeded
-from nodelib.differentiation import MODES, kept_bytes
-from nodelib.experiments.gradient_memory import growth
-from nodelib.experiments.mnist import restored
-from nodelib.small_maps import CHANNELS, GROUPS, ConvODE, ResidualMaps
+from nodebook.benchmarks.differentiation import MODES, kept_bytes
+from nodebook.benchmarks.growth import growth
+from nodebook.evidence import results
+from nodebook.experiments.ch07_mnist.mnist import restored
+from nodelib import data
+from nodelib.models.classifiers import BLOCKS, SOLVERS, classifier, seeded
+from nodelib.models.conv.small_maps import CHANNELS, GROUPS, ConvODE, ResidualMaps
 
 VARIANTS = ("kept",)
 SEEDS = (0,)

@@ -18,11 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nodelib import data, results
-from nodelib.data.digits import Mnist
-from nodelib.digit_training import classes, keep_freed_memory
-from nodelib.experiments.mnist import restored, trained
-from nodelib.training import generator
+from nodebook.evidence import results
+from nodebook.experiments.ch07_mnist.mnist import restored, trained
+from nodelib import data
+from nodelib.data.sets.digits import Mnist
+from nodelib.seeds import generator
+from nodelib.training.digits import classes, keep_freed_memory
 
 VARIANTS = ("disturbed", "disturbed.continued")
 SEEDS = (0, 1, 2)

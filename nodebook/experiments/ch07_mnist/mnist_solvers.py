@@ -31,11 +31,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from nodelib import data, results
-from nodelib.data.digits import Mnist
-from nodelib.digit_training import EVALUATED_TOGETHER, keep_freed_memory
-from nodelib.experiments.mnist import kind_of, restored, wrong
-from nodelib.steps import rms
+from nodebook.evidence import results
+from nodebook.experiments.ch07_mnist.mnist import kind_of, restored, wrong
+from nodelib import data
+from nodelib.data.sets.digits import Mnist
+from nodelib.ode.steps import rms
+from nodelib.training.digits import EVALUATED_TOGETHER, keep_freed_memory
 
 VARIANTS = ("rk-net", "ode-net", "ode-net.continued")
 SEEDS = (0, 1, 2)

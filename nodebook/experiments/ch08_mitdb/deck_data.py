@@ -15,9 +15,9 @@ least of all records)
 
 from collections import Counter
 
+from nodebook.evidence.results import Outcome
 from nodelib import data
-from nodelib.data import aami, rhythms
-from nodelib.results import Outcome
+from nodelib.data.sets import aami, rhythms
 
 VARIANTS = ("names", "chunks")
 SEEDS = (0,)

@@ -30,9 +30,9 @@ Metrics of ``by-beat`` only, on the class table of the deck:
 
 import numpy as np
 
+from nodebook.evidence.results import Outcome
 from nodelib import data
-from nodelib.data import aami, heartbeats
-from nodelib.results import Outcome
+from nodelib.data.sets import aami, heartbeats
 
 VARIANTS = ("by-beat", "inter-patient", "paper-steps")
 SEEDS = (0, 1, 2)

@@ -31,9 +31,9 @@ from collections import Counter
 
 import numpy as np
 
+from nodebook.evidence.results import Outcome
 from nodelib import data
-from nodelib.data import aami, rhythms
-from nodelib.results import Outcome
+from nodelib.data.sets import aami, rhythms
 
 VARIANTS = ("annotations", "rhythms")
 SEEDS = (0,)

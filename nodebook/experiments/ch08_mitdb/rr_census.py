@@ -15,8 +15,8 @@ Metrics:
 
 import numpy as np
 
+from nodebook.evidence.results import Outcome
 from nodelib import data
-from nodelib.results import Outcome
 
 VARIANTS = ("nsr2db", "chf2db")
 SEEDS = (0,)

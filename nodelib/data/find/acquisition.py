@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from nodelib.data import download, hashes, holdings, network, places
-from nodelib.data.holdings import SUMS, Holding
-from nodelib.data.sources import Source
+from nodelib.data.find import download, hashes, holdings, network, places
+from nodelib.data.find.holdings import SUMS, Holding
+from nodelib.data.find.sources import Source
 from nodelib.errors import DataError, OfflineError
 
 

@@ -8,7 +8,7 @@ import pooch
 import requests
 from tqdm import tqdm
 
-from nodelib.data import network, places
+from nodelib.data.find import network, places
 from nodelib.errors import ChecksumError, DataError, OfflineError
 
 RETRIES = 2

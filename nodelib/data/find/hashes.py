@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nodelib import paths
-from nodelib.data import places
+from nodelib import files
+from nodelib.data.find import places
 from nodelib.errors import ChecksumError, DataError
 
 _REMEDY = (
@@ -38,7 +38,7 @@ def parse(text: str, origin: str) -> dict[str, str]:
 @functools.cache
 def published(name: str) -> Mapping[str, str]:
     """The SHA-256 list that the package keeps for a data set: file name to hash."""
-    entry = resources.files("nodelib.data") / "checksums" / f"{name}.txt"
+    entry = resources.files("nodelib.data.find") / "checksums" / f"{name}.txt"
     return parse(entry.read_text(encoding="utf-8"), f"the package's list for {name}")
 
 
@@ -48,7 +48,7 @@ def sha256(path: Path) -> str:
     Raises:
         DataError: if the file cannot be read.
     """
-    return _readable(path, paths.sha256)
+    return _readable(path, files.sha256)
 
 
 def sha256_unzipped(path: Path) -> str:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from nodelib.data import hashes, places, sources
-from nodelib.data.provenance import Completeness, digest
-from nodelib.data.sources import Source
+from nodelib.data.find import hashes, places, sources
+from nodelib.data.find.provenance import Completeness, digest
+from nodelib.data.find.sources import Source
 from nodelib.errors import DataError
 
 SUMS = "SHA256SUMS.txt"

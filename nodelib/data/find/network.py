@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from nodelib.data import places
+from nodelib.data.find import places
 from nodelib.errors import DataError
 
 PATIENCE = 4.0

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cache
 
-from nodelib.data import hashes
+from nodelib.data.find import hashes
 from nodelib.errors import DataError
 
 _PHYSIONET = "https://physionet.org/files"

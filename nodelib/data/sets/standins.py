@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import wfdb
 
-from nodelib import paths
-from nodelib.data import hashes, holdings, places
-from nodelib.data.provenance import digest
-from nodelib.data.sources import Source
+from nodelib import files
+from nodelib.data.find import hashes, holdings, places
+from nodelib.data.find.provenance import digest
+from nodelib.data.find.sources import Source
 from nodelib.errors import DataError
 
 SEED = 0
@@ -35,7 +35,7 @@ def labelled_records(source: Source) -> tuple[Path, tuple[str, ...], str]:
     """
 
     def write(directory: Path) -> None:
-        from nodelib.data import synthetic
+        from nodelib.data.sets import synthetic
 
         synthetic.write_records(directory, seed=SEED)
 
@@ -67,7 +67,7 @@ def annotated_records(source: Source) -> tuple[Path, tuple[str, ...], str]:
 
 def rr(source: Source, index: int) -> np.ndarray:
     """Synthetic RR intervals in seconds, shape (BEATS,), for the ``index``-th record of a set."""
-    from nodelib.data import synthetic
+    from nodelib.data.sets import synthetic
 
     seed = 1000 * sorted(_RHYTHMS).index(source.name) + index
     return synthetic.rr_series(BEATS, seed=seed, rhythm=_RHYTHMS[source.name])
@@ -99,7 +99,7 @@ def _kept(name: str, write: Callable[[Path], None]) -> tuple[Path, tuple[str, ..
     if not target.exists():
         with places.new_directory(target) as directory:
             write(directory)
-            sums = {file.name: paths.sha256(file) for file in sorted(directory.iterdir())}
+            sums = {file.name: files.sha256(file) for file in sorted(directory.iterdir())}
             lines = "".join(f"{value}  {file}\n" for file, value in sums.items())
             (directory / holdings.SUMS).write_text(lines, encoding="utf-8")
     sums = _sums(target)

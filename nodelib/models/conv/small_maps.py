@@ -1,7 +1,7 @@
 """Layers on maps of 6 x 6 pixels: the field of the ODE-Net, its ODE block, and a residual block.
 
-Maps are kept pixels first, (36, n, 64); see ``nodelib.winograd``. The classifiers built of these
-are in ``nodelib.classifiers``.
+Maps are kept pixels first, (36, n, 64); see ``nodelib.models.conv.winograd``. The classifiers built
+of these are in ``nodelib.models.classifiers``.
 """
 
 from typing import Any
@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nodelib.gradients import integrate
-from nodelib.normalisation import group_norm
-from nodelib.solvers import SolveStats
-from nodelib.winograd import convolve, kernel_products
+from nodelib.models.conv.normalisation import group_norm
+from nodelib.models.conv.winograd import convolve, kernel_products
+from nodelib.ode.gradients import integrate
+from nodelib.ode.solvers import SolveStats
 
 CHANNELS, GROUPS, SIDE = 64, 32, 6
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nodelib.networks import Affine
+from nodelib.models.networks import Affine
 
 PART = 1_000_003
 

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from nodelib.errors import ModelError
-from nodelib.gradients import odeint
-from nodelib.latent.cells import Recurrent, gaps, generators, part_seeds
-from nodelib.latent.gaussians import kl_to_standard, log_density, sample
-from nodelib.networks import MLP, Affine, Field, member_count
+from nodelib.models.latent.cells import Recurrent, gaps, generators, part_seeds
+from nodelib.models.latent.gaussians import kl_to_standard, log_density, sample
+from nodelib.models.networks import MLP, Affine, Field, member_count
+from nodelib.ode.gradients import odeint
 
 
 @dataclass(frozen=True)

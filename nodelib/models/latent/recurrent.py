@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from nodelib.latent.cells import Recurrent, gaps_ahead, generators
-from nodelib.latent.gaussians import log_density
-from nodelib.networks import Affine, member_count
+from nodelib.models.latent.cells import Recurrent, gaps_ahead, generators
+from nodelib.models.latent.gaussians import log_density
+from nodelib.models.networks import Affine, member_count
 
 
 class Forecaster(nn.Module):

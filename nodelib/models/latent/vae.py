@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from nodelib.latent.cells import part_seeds
-from nodelib.latent.gaussians import kl_to_standard, log_density, sample
-from nodelib.networks import MLP
+from nodelib.models.latent.cells import part_seeds
+from nodelib.models.latent.gaussians import kl_to_standard, log_density, sample
+from nodelib.models.networks import MLP
 
 
 class VAE(nn.Module):

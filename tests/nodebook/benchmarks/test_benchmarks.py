@@ -6,23 +6,25 @@ import torch
 import torchdiffeq
 from typer.testing import CliRunner
 
-from nodelib import benchmarks, cli
-from nodelib.benchmarks import Contest, mnist
+from nodebook import cli
+from nodebook.benchmarks import harness
+from nodebook.benchmarks.contests import mnist
+from nodebook.benchmarks.harness import Contest
 from nodelib.errors import NodelibError
 
 
 def test_both_sides_are_timed_in_turn_and_the_median_ratio_is_given(monkeypatch):
     order = []
     durations = itertools.cycle([2.0, 4.0])
-    monkeypatch.setattr(benchmarks, "_seconds", lambda work: (work(), next(durations))[1])
+    monkeypatch.setattr(harness, "_seconds", lambda work: (work(), next(durations))[1])
     contest = Contest("c", "p", lambda: order.append("us"), lambda: order.append("them"))
-    ratio = benchmarks.measure(contest, repeats=5)
+    ratio = harness.measure(contest, repeats=5)
     assert order == ["us", "them"] * 6
     assert (ratio.ratio, ratio.low, ratio.high, ratio.ours_ms) == (0.5, 0.5, 0.5, 2000.0)
 
 
 def test_both_sides_of_the_solve_benchmark_compute_the_same():
-    for contest in benchmarks.importlib.import_module("nodelib.benchmarks.solve").contests():
+    for contest in harness.importlib.import_module("nodebook.benchmarks.contests.solve").contests():
         torch.testing.assert_close(contest.ours().z, contest.theirs(), rtol=1e-4, atol=1e-5)
 
 
@@ -64,11 +66,11 @@ def test_both_sides_are_given_the_first_step():
 
 def test_an_unknown_benchmark_is_refused_with_the_known_ones():
     with pytest.raises(NodelibError, match=r"there are: .*solve"):
-        benchmarks.run("nonsense")
+        harness.run("nonsense")
 
 
 def test_the_report_is_written_as_json(tmp_path, monkeypatch):
-    monkeypatch.setattr(benchmarks, "REPEATS", 2)
+    monkeypatch.setattr(harness, "REPEATS", 2)
     target = tmp_path / "bench.json"
     result = CliRunner().invoke(cli.app, ["bench", "solve", "--json", str(target)])
     assert result.exit_code == 0, result.output

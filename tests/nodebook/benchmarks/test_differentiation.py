@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from nodelib import gradient_problems
-from nodelib.differentiation import (
+from nodebook.benchmarks import gradient_problems
+from nodebook.benchmarks.differentiation import (
     MODES,
     WAYS,
     differentiate,
@@ -13,7 +13,7 @@ from nodelib.differentiation import (
     relative_error,
     solve_by,
 )
-from nodelib.gradient_problems import Problem
+from nodebook.benchmarks.gradient_problems import Problem
 
 every_way = pytest.mark.parametrize("way", WAYS)
 

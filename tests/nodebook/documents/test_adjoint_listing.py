@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from nodelib import deck_adjoint
-from nodelib.differentiation import relative_error
-from nodelib.experiments import gradient_errors as experiment
+from nodebook.benchmarks.differentiation import relative_error
+from nodebook.documents import adjoint_listing
+from nodebook.experiments.ch03_gradients import gradient_errors as experiment
 
 
 @pytest.fixture(scope="module")
@@ -54,18 +54,18 @@ def test_steps_are_equal_and_at_most_as_long_as_asked():
         return [torch.ones(())]
 
     times = torch.tensor([0.0, 0.12]).double()
-    (end,) = deck_adjoint.euler(field, [torch.zeros(())], *times, longest=0.05)
+    (end,) = adjoint_listing.euler(field, [torch.zeros(())], *times, longest=0.05)
     assert seen == pytest.approx([0, 0.04, 0.08])
     assert float(end) == pytest.approx(0.12)
     seen.clear()
-    deck_adjoint.euler(field, [torch.zeros(())], times[1], times[0], longest=0.06)
+    adjoint_listing.euler(field, [torch.zeros(())], times[1], times[0], longest=0.06)
     assert seen == pytest.approx([0.12, 0.06])
 
 
 def test_a_field_without_parameters_is_allowed():
     z0 = torch.ones(1, 1, dtype=torch.float64, requires_grad=True)
     t = torch.tensor([0.0, 1.0]).double()
-    z = deck_adjoint.solve(Decay(), z0, t, longest=0.001)
+    z = adjoint_listing.solve(Decay(), z0, t, longest=0.001)
     (gradient,) = torch.autograd.grad(z[-1].sum(), z0)
     assert float(gradient) == pytest.approx(torch.exp(torch.tensor(-1.0)).item(), rel=1e-3)
 

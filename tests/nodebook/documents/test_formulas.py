@@ -3,13 +3,13 @@ import math
 import pytest
 import torch
 
+from nodebook.documents.formulas import FORMULAS, system, verdicts
+from nodebook.documents.formulas.document_001 import LAST_TIME, code_times, ode_adjoint_gradients
+from nodebook.documents.formulas.document_002 import euler_recurrences
+from nodebook.documents.formulas.system import Inputs, System, chebyshev
+from nodebook.documents.formulas.verdicts import Evaluation, judge
 from nodelib.fields import ForcedVanDerPol
-from nodelib.formulas import FORMULAS, system, verdicts
-from nodelib.formulas.document_001 import LAST_TIME, code_times, ode_adjoint_gradients
-from nodelib.formulas.document_002 import euler_recurrences
-from nodelib.formulas.system import Inputs, System, chebyshev
-from nodelib.formulas.verdicts import Evaluation, judge
-from nodelib.solvers import solve
+from nodelib.ode.solvers import solve
 
 FAULTY = {
     "000-theta-gradient-slide": "holds up to sign",

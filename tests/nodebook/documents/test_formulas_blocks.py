@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from nodelib.experiments.adjoint_extensions import block_gradients
-from nodelib.formulas import blocks
-from nodelib.formulas.system import System, loss
-from nodelib.solvers import solve
+from nodebook.documents.formulas import blocks
+from nodebook.documents.formulas.system import System, loss
+from nodebook.experiments.ch02_adjoint.adjoint_extensions import block_gradients
+from nodelib.ode.solvers import solve
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,10 @@
 import pytest
 
-from nodelib import paths
-from nodelib.formulas import tables
-from nodelib.formulas.conventions import CONVENTIONS
-from nodelib.formulas.system import System
-from nodelib.formulas.verdicts import relative_error
+from nodebook import paths
+from nodebook.documents.formulas.conventions import CONVENTIONS
+from nodebook.documents.formulas.system import System
+from nodebook.documents.formulas.verdicts import relative_error
+from nodebook.figures import formula_tables
 
 # Rows whose printed gradients are not right; all of them are on the page of errata.
 WRONG_IN_THETA = {"000, slide", "002, appendix"}
@@ -37,13 +37,12 @@ def test_every_row_is_followed_in_its_own_convention(row, solved):
 
 def test_page_of_notation_holds_the_table():
     page = paths.root() / "book" / "notation.md"
-    assert tables.rosetta_markdown() in page.read_text(encoding="utf-8"), (
-        "book/notation.md is not up to date: write nodelib.formulas.tables.rosetta_markdown() "
-        "into it"
+    assert formula_tables.rosetta_markdown() in page.read_text(encoding="utf-8"), (
+        "book/notation.md is not up to date: write formula_tables.rosetta_markdown() into it"
     )
 
 
 def test_numbers_have_a_row_for_every_printed_adjoint(solved):
-    table = tables.rosetta_numbers(solved)
+    table = formula_tables.rosetta_numbers(solved)
     assert len(table.rows) == len(CONVENTIONS) - 1
     assert all(len(row) == len(table.columns) for row in table.rows)

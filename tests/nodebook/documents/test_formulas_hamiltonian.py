@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from nodelib.formulas import hamiltonian
-from nodelib.formulas.hamiltonian import Problem
-from nodelib.formulas.system import Inputs, complex_step_gradients, loss_gradient
+from nodebook.documents.formulas import hamiltonian
+from nodebook.documents.formulas.hamiltonian import Problem
+from nodebook.documents.formulas.system import Inputs, complex_step_gradients, loss_gradient
 
 INPUTS = Inputs()
 PROBLEM = Problem(

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from nodelib import deck_adjoint
-from nodelib.deck_windows import solve_as_deck
-from nodelib.networks import MLP, Field
-from nodelib.windows import draw, solve_intervals
+from nodebook.documents import adjoint_listing
+from nodebook.documents.windows_listing import solve_as_deck
+from nodelib.models.networks import MLP, Field
+from nodelib.training.windows import draw, solve_intervals
 
 SEEDS = (3, 4)
 
@@ -27,7 +27,9 @@ def test_states_and_gradients_are_those_of_the_decks_class(problem):
     for k, seed in enumerate(SEEDS):
         n = int(windows.real[k].sum())
         alone = Field(MLP((2, 6, 2), "elu", seeds=seed, dtype=torch.float64).load(network.one(k)))
-        expected = deck_adjoint.solve(alone, windows.z[k, 0, 0], windows.t[k, 0, :n], longest=0.05)
+        expected = adjoint_listing.solve(
+            alone, windows.z[k, 0, 0], windows.t[k, 0, :n], longest=0.05
+        )
         torch.testing.assert_close(found[k, 0, :n], expected)
         (expected.square() * weights[:n]).sum().backward()
         for own, shared in zip(alone.parameters(), network.parameters(), strict=True):

@@ -7,11 +7,13 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from nodelib import claims, experiments, ledger, paths, results, rules, trace
-from nodelib.claim_table import CLASS, COLUMNS
-from nodelib.errors import LedgerError
-from nodelib.formulas import FORMULAS
-from nodelib.results import Outcome
+from nodebook import paths
+from nodebook.documents.formulas import FORMULAS
+from nodebook.errors import LedgerError
+from nodebook.evidence import claims, ledger, registry, results, rules
+from nodebook.evidence.claim_table import CLASS, COLUMNS
+from nodebook.evidence.results import Outcome
+from nodelib import trace
 
 CLAIM = {
     "id": "c1",
@@ -38,8 +40,8 @@ def checkout(tmp_path, monkeypatch):
     (tmp_path / "book").mkdir()
     monkeypatch.setenv("NODELIB_ROOT", str(tmp_path))
     module = SimpleNamespace(VARIANTS=("a", "b"), SEEDS=(0,), NEEDS=())
-    monkeypatch.setattr(experiments, "names", lambda: ["toy"])
-    monkeypatch.setattr(experiments, "load", lambda name: module)
+    monkeypatch.setattr(registry, "names", lambda: ["toy"])
+    monkeypatch.setattr(registry, "load", lambda name: module)
     return tmp_path
 
 

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from nodelib import claims, experiments, results, verification
-from nodelib.errors import ResultsError
-from nodelib.results import Outcome
+from nodebook.errors import ResultsError
+from nodebook.evidence import claims, registry, results, verification
+from nodebook.evidence.results import Outcome
 
 
 @pytest.fixture
@@ -31,13 +31,13 @@ def together(tmp_path, monkeypatch):
         rederive=lambda run: {"sum": run.tensors()["w"].sum().item()},
         calls=calls,
     )
-    monkeypatch.setattr(experiments, "load", lambda name: module)
-    monkeypatch.setattr(experiments, "names", lambda: ["toy"])
+    monkeypatch.setattr(registry, "load", lambda name: module)
+    monkeypatch.setattr(registry, "names", lambda: ["toy"])
     return module
 
 
 def test_all_seeds_of_a_variant_are_run_at_once_and_recorded_one_by_one(together):
-    paths = experiments.record("toy")
+    paths = registry.record("toy")
     assert together.calls == [("a", (0, 1, 2)), ("b", (0, 1, 2))]
     assert [path.name for path in paths] == [f"{v}-seed{k}.json" for v in "ab" for k in range(3)]
     run = results.one("toy", "b", 2)
@@ -48,22 +48,22 @@ def test_all_seeds_of_a_variant_are_run_at_once_and_recorded_one_by_one(together
 
 
 def test_a_part_of_the_seeds_can_be_recorded(together):
-    experiments.record("toy", ["a"], [2])
+    registry.record("toy", ["a"], [2])
     assert together.calls == [("a", (2,))]
     assert results.one("toy", "a", 2).together == 1
 
 
 def test_runs_that_were_made_side_by_side_verify_from_their_weights(together):
-    experiments.record("toy", ["a"])
+    registry.record("toy", ["a"])
     assert {check.status for check in verification.verify("toy")} == {"same"}
     together.rederive = lambda run: {"sum": -1.0}
     # seed 0 and 1 and 2 sum to 0, 3 and 6: none is -1
     assert {check.status for check in verification.verify("toy")} == {"differs"}
 
 
-@pytest.mark.parametrize("name", experiments.names())
+@pytest.mark.parametrize("name", registry.names())
 def test_every_variant_and_seed_is_recorded_from_committed_code(name):
-    module, runs = experiments.load(name), results.read(name)
+    module, runs = registry.load(name), results.read(name)
     if not runs:
         named = [claim.evidence["experiment"] for claim in claims.load() if claim.evidence]
         assert name not in named
@@ -84,6 +84,6 @@ def test_every_variant_and_seed_is_recorded_from_committed_code(name):
 )
 def test_a_module_that_lacks_something_is_named(monkeypatch, has, lacks):
     module = SimpleNamespace(**dict.fromkeys(has))
-    monkeypatch.setattr(experiments.importlib, "import_module", lambda name: module)
+    monkeypatch.setattr(registry.importlib, "import_module", lambda name: module)
     with pytest.raises(ResultsError, match=f"does not define {lacks}$"):
-        experiments.load("gradient_memory")
+        registry.load("gradient_memory")

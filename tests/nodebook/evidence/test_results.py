@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from nodelib import experiments, results, trace
-from nodelib.data.provenance import Provenance
-from nodelib.errors import ResultsError
-from nodelib.results import Outcome
+from nodebook.errors import ResultsError
+from nodebook.evidence import registry, results
+from nodebook.evidence.results import Outcome
+from nodelib import trace
+from nodelib.data.find.provenance import Provenance
 
 TIMES = {"command": "python -m x", "wall_seconds": 1.5, "cpu_seconds": 2.5}
 
@@ -270,13 +271,13 @@ def fake_experiment(monkeypatch, **more):
         run=lambda variant, seed: Outcome(metrics={"value": f"{variant}{seed}"}),
     )
     vars(module).update(more)
-    monkeypatch.setattr(experiments, "load", lambda name: module)
+    monkeypatch.setattr(registry, "load", lambda name: module)
     return module
 
 
 def test_an_experiment_is_recorded_for_each_variant_and_seed(checkout, monkeypatch):
     fake_experiment(monkeypatch)
-    written = experiments.record("toy")
+    written = registry.record("toy")
     assert [path.name for path in written] == [
         "a-seed0.json",
         "a-seed1.json",
@@ -285,27 +286,27 @@ def test_an_experiment_is_recorded_for_each_variant_and_seed(checkout, monkeypat
     ]
     run = results.one("toy", "b", 1)
     assert run.metrics == {"value": "b1"}
-    assert run.command == "python -m nodelib.experiments toy --variant b --seed 1"
+    assert run.command == "nodelib record toy --variant b --seed 1"
 
 
 def test_an_unknown_variant_is_refused_by_name(checkout, monkeypatch):
     fake_experiment(monkeypatch)
     with pytest.raises(ResultsError, match="no variant c; it has a, b"):
-        experiments.record("toy", ["c"])
+        registry.record("toy", ["c"])
 
 
 def test_an_experiment_without_its_data_is_not_recorded(checkout, monkeypatch):
     fake_experiment(monkeypatch, NEEDS=("heart",))
     partial = SimpleNamespace(provenance=SimpleNamespace(completeness="partial"))
-    monkeypatch.setattr(experiments.data, "heart", lambda allow_standin: partial, raising=False)
+    monkeypatch.setattr(registry.data, "heart", lambda allow_standin: partial, raising=False)
     with pytest.raises(ResultsError, match=r"needs the complete data set heart.*data fetch heart"):
-        experiments.record("toy")
+        registry.record("toy")
     assert results.experiments() == []
 
 
 def test_every_experiment_in_the_package_keeps_to_the_registry():
-    for name in experiments.names():
-        module = experiments.load(name)
+    for name in registry.names():
+        module = registry.load(name)
         assert module.VARIANTS
         assert module.SEEDS
         if hasattr(module, "run_together"):
@@ -317,7 +318,7 @@ def test_every_experiment_in_the_package_keeps_to_the_registry():
 
 def test_an_unknown_experiment_is_refused_by_name():
     with pytest.raises(ResultsError, match="there is no experiment 'nothing'"):
-        experiments.load("nothing")
+        registry.load("nothing")
 
 
 def test_everything_recorded_in_this_checkout_reads():

@@ -3,8 +3,9 @@
 import pytest
 import yaml
 
-from nodelib import claims, ledger, paths, scorecard
-from nodelib.errors import LedgerError
+from nodebook import paths
+from nodebook.errors import LedgerError
+from nodebook.evidence import claims, ledger, scorecard
 
 FRAME = f"# Scorecard\n\nWords.\n\n{scorecard.MARKER}\n"
 LEDGER = {

@@ -6,9 +6,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from nodelib import experiments, paths, results, verification
-from nodelib.errors import ChecksumError, OfflineError, ResultsError
-from nodelib.results import Outcome
+from nodebook import paths
+from nodebook.errors import ResultsError
+from nodebook.evidence import registry, results, verification
+from nodebook.evidence.results import Outcome
+from nodelib.errors import ChecksumError, OfflineError
 
 TIMES = {"command": "python -m x", "wall_seconds": 0.0, "cpu_seconds": 0.0}
 
@@ -25,8 +27,8 @@ def module(tmp_path, monkeypatch):
     (tmp_path / "_toc.yml").write_text("format: jb-book\n")
     monkeypatch.setenv("NODELIB_ROOT", str(tmp_path))
     module = SimpleNamespace(VARIANTS=("a", "b"), SEEDS=(0, 1), NEEDS=(), run=weights_sum)
-    monkeypatch.setattr(experiments, "load", lambda name: module)
-    monkeypatch.setattr(experiments, "names", lambda: ["toy"])
+    monkeypatch.setattr(registry, "load", lambda name: module)
+    monkeypatch.setattr(registry, "names", lambda: ["toy"])
     return module
 
 
@@ -37,7 +39,7 @@ def edit(path, change):
 
 
 def test_runs_that_come_out_again_are_the_same(module):
-    experiments.record("toy")
+    registry.record("toy")
     checks = verification.verify()
     assert [(check.variant, check.seed, check.status) for check in checks] == [
         ("a", 0, "same"),
@@ -50,7 +52,7 @@ def test_runs_that_come_out_again_are_the_same(module):
 
 
 def test_a_tampered_metric_differs_and_is_named_with_both_values(module):
-    experiments.record("toy")
+    registry.record("toy")
     edit(paths.results() / "toy" / "a-seed1.json", lambda e: e["metrics"].update(sum=12.0001))
     bad = [check for check in verification.verify() if check.status == "differs"]
     assert [(check.variant, check.seed) for check in bad] == [("a", 1)]
@@ -69,7 +71,7 @@ def test_a_tampered_metric_differs_and_is_named_with_both_values(module):
     ],
 )
 def test_any_kind_of_tampering_is_seen(module, change):
-    (path,) = experiments.record("toy", ["a"], [0])
+    (path,) = registry.record("toy", ["a"], [0])
     edit(path, change)
     (check,) = verification.verify()
     assert check.status == "differs"
@@ -77,7 +79,7 @@ def test_any_kind_of_tampering_is_seen(module, change):
 
 
 def test_tampered_weights_differ_even_where_the_metrics_do_not(module):
-    (path,) = experiments.record("toy", ["a"], [0])
+    (path,) = registry.record("toy", ["a"], [0])
     weights = path.with_suffix(".safetensors")
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
     (check,) = verification.verify()
@@ -90,7 +92,7 @@ def test_metrics_are_derived_from_the_recorded_weights_where_the_experiment_can(
         return {"sum": float(run.tensors()["w"].sum())}
 
     module.rederive = rederive
-    (path,) = experiments.record("toy", ["a"], [0])
+    (path,) = registry.record("toy", ["a"], [0])
     module.run = None
     (check,) = verification.verify()
     assert (check.status, check.compared, check.left) == ("same", 1, ("count", "kind", "seconds"))
@@ -101,13 +103,13 @@ def test_metrics_are_derived_from_the_recorded_weights_where_the_experiment_can(
 
 def test_a_metric_that_was_never_recorded_is_a_difference(module):
     module.rederive = lambda run: {"new": 1}
-    experiments.record("toy", ["a"], [0])
+    registry.record("toy", ["a"], [0])
     (check,) = verification.verify()
     assert check.differences == (verification.Difference("new", "nothing", 1),)
 
 
 def test_tolerance_is_tight_unless_the_experiment_says_otherwise(module):
-    (path,) = experiments.record("toy", ["a"], [0])
+    (path,) = registry.record("toy", ["a"], [0])
     edit(path, lambda e: e["metrics"].update(sum=6.0 * (1 + 1e-8), count=3, seconds=0.6))
     module.TOLERANCE = {"seconds": float("inf")}
     (check,) = verification.verify()
@@ -133,8 +135,8 @@ def test_a_run_cannot_be_checked_without_its_data_and_says_how_to_get_it(
             raise OfflineError("no heart here")
         return SimpleNamespace(provenance=SimpleNamespace(completeness=state))
 
-    (path,) = experiments.record("toy", ["a"], [0])
-    monkeypatch.setattr(experiments.data, "heart", heart, raising=False)
+    (path,) = registry.record("toy", ["a"], [0])
+    monkeypatch.setattr(registry.data, "heart", heart, raising=False)
     module.NEEDS = ("heart",)
     (check,) = verification.verify()
     assert check.status == "cannot be checked here"
@@ -146,27 +148,27 @@ def test_a_run_cannot_be_checked_without_its_data_and_says_how_to_get_it(
 
 
 def test_a_name_of_which_nothing_is_recorded_is_refused(module):
-    experiments.record("toy", ["a"], [0])
+    registry.record("toy", ["a"], [0])
     with pytest.raises(ResultsError, match="nothing is recorded of an experiment 'other'"):
         verification.verify("other")
 
 
 def test_a_run_whose_experiment_is_gone_is_an_error(module, monkeypatch):
-    experiments.record("toy", ["a"], [0])
-    monkeypatch.setattr(experiments, "names", lambda: ["another"])
+    registry.record("toy", ["a"], [0])
+    monkeypatch.setattr(registry, "names", lambda: ["another"])
     with pytest.raises(ResultsError, match="belongs to experiment 'toy', which is gone"):
         verification.verify()
 
 
 def test_a_run_of_a_variant_that_is_gone_is_an_error(module):
-    experiments.record("toy", ["a"], [0])
+    registry.record("toy", ["a"], [0])
     module.VARIANTS = ("b",)
     with pytest.raises(ResultsError, match=r"variant 'a'.*does not have"):
         verification.verify()
 
 
 def test_a_malformed_run_is_an_error(module):
-    (path,) = experiments.record("toy", ["a"], [0])
+    (path,) = registry.record("toy", ["a"], [0])
     path.write_text("{")
     with pytest.raises(ResultsError, match="no readable JSON"):
         verification.verify()
@@ -177,8 +179,8 @@ def test_damaged_data_is_reported_and_not_taken_for_absent(module, monkeypatch):
     def heart(allow_standin):
         raise ChecksumError("heart/100.dat is damaged")
 
-    experiments.record("toy", ["a"], [0])
-    monkeypatch.setattr(experiments.data, "heart", heart, raising=False)
+    registry.record("toy", ["a"], [0])
+    monkeypatch.setattr(registry.data, "heart", heart, raising=False)
     module.NEEDS = ("heart",)
     with pytest.raises(ChecksumError, match="damaged"):
         verification.verify()

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from nodelib import results, verification
-from nodelib.experiments import adjoint_extensions
-from nodelib.formulas import hamiltonian
-from nodelib.formulas.system import Inputs
+from nodebook.documents.formulas import hamiltonian
+from nodebook.documents.formulas.system import Inputs
+from nodebook.evidence import results, verification
+from nodebook.experiments.ch02_adjoint import adjoint_extensions
 
 
 @pytest.mark.parametrize("variant", adjoint_extensions.VARIANTS)

@@ -1,9 +1,11 @@
 import pytest
 
-from nodelib import paths, results, verification
-from nodelib.experiments import adjoint_formulas
-from nodelib.formulas import FORMULAS, tables
-from nodelib.formulas.system import System
+from nodebook import paths
+from nodebook.documents.formulas import FORMULAS
+from nodebook.documents.formulas.system import System
+from nodebook.evidence import results, verification
+from nodebook.experiments.ch02_adjoint import adjoint_formulas
+from nodebook.figures import formula_tables
 
 
 @pytest.fixture(scope="module")
@@ -39,20 +41,20 @@ def test_euler_errors_are_recorded_for_the_figure(recorded):
 
 def test_errata_page_is_the_one_that_the_recorded_run_gives():
     page = paths.root() / "book" / "errata.md"
-    assert page.read_text(encoding="utf-8") == tables.errata(), (
-        "book/errata.md is not up to date: write nodelib.formulas.tables.errata() into it"
+    assert page.read_text(encoding="utf-8") == formula_tables.errata(), (
+        "book/errata.md is not up to date: write nodebook.figures.formula_tables.errata() into it"
     )
 
 
 def test_errata_page_holds_every_faulty_formula_with_both_numbers(recorded):
-    page = tables.errata()
+    page = formula_tables.errata()
     run = recorded[0]
-    for formula in tables.faulty(run):
+    for formula in formula_tables.faulty(run):
         assert formula.statement in page
         assert formula.correction in page
         assert f"{run.metric(f'{formula.id}.printed')[0]:.6g}" in page
         assert f"{run.metric(f'{formula.id}.reference')[0]:.6g}" in page
-    sound = [formula for formula in FORMULAS if formula not in tables.faulty(run)]
+    sound = [formula for formula in FORMULAS if formula not in formula_tables.faulty(run)]
     assert not any(f"### {formula.id}\n" in page for formula in sound)
 
 
@@ -60,12 +62,12 @@ def test_chapter_names_the_number_of_faulty_formulas(recorded):
     words = {13: "Thirteen", 14: "Fourteen", 15: "Fifteen", 16: "Sixteen", 17: "Seventeen"}
     text = (paths.root() / "notebooks" / "02_adjoint.py").read_text(encoding="utf-8")
     text = " ".join(text.replace("\n# ", "\n").split())
-    assert f"{words[len(tables.faulty(recorded[0]))]} of {len(FORMULAS)} do not" in text
+    assert f"{words[len(formula_tables.faulty(recorded[0]))]} of {len(FORMULAS)} do not" in text
 
 
 def test_verdict_table_shows_live_and_worst_recorded_errors(recorded):
     live = adjoint_formulas.verdicts(System(0))
-    table = tables.verdict_table("001", live, recorded)
+    table = formula_tables.verdict_table("001", live, recorded)
     own = [formula for formula in FORMULAS if formula.document == "001"]
     assert [row[0] for row in table.rows] == [formula.id[4:] for formula in own]
     row = next(row for row in table.rows if row[0] == "t1-gradient")

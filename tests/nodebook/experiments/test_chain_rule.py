@@ -3,8 +3,7 @@
 import torch
 from torch import nn
 
-from nodelib import chain_rule
-from nodelib.experiments import backpropagated_blocks
+from nodebook.experiments.ch01_residual import backpropagated_blocks, chain_rule
 
 
 def loss(h):

@@ -3,8 +3,9 @@
 import pytest
 from ecg_records import Records, make_record
 
-from nodelib import data, results
-from nodelib.experiments import deck_data
+from nodebook.evidence import results
+from nodebook.experiments.ch08_mitdb import deck_data
+from nodelib import data
 
 
 def test_the_share_of_a_class_that_its_name_covers_is_counted():

@@ -6,23 +6,25 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from nodelib import diffrax_peer, results, verification
-from nodelib.differentiation import WAYS, differentiate, relative_error
-from nodelib.errors import SolverError
-from nodelib.experiments import (
+from nodebook.benchmarks import diffrax_peer
+from nodebook.benchmarks.differentiation import WAYS, differentiate, relative_error
+from nodebook.benchmarks.growth import growth
+from nodebook.evidence import results, verification
+from nodebook.experiments.ch03_gradients import (
     backward_evaluations,
     gradient_errors,
     gradient_libraries,
     gradient_memory,
     reconstruction,
 )
+from nodelib.errors import SolverError
 
 
 def test_growth_is_told_from_the_last_decade():
     counts = (1, 10, 100)
-    assert gradient_memory.growth(counts, (5, 5, 5)) == "constant"
-    assert gradient_memory.growth(counts, (90, 20, 200)) == "linear"
-    assert gradient_memory.growth(counts, (1, 10, 1000)) == "between"
+    assert growth(counts, (5, 5, 5)) == "constant"
+    assert growth(counts, (90, 20, 200)) == "linear"
+    assert growth(counts, (1, 10, 1000)) == "between"
 
 
 def test_bytes_kept_at_few_steps_derive_again():

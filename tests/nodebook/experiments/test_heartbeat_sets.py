@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from ecg_records import PROVENANCE, Records, make_record
 
-from nodelib.data import aami
-from nodelib.data.heartbeats import Heartbeats, build
-from nodelib.experiments import heartbeat_sets
+from nodebook.experiments.ch08_mitdb import heartbeat_sets
+from nodelib.data.sets import aami
+from nodelib.data.sets.heartbeats import Heartbeats, build
 
 
 def made(x, y, patient, train, test):

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from nodelib.fields import Linear, LinearSpiral
-from nodelib.identification import (
+from nodebook.experiments.ch04_identification.identification import (
     LOST,
     Matrices,
     as_array,
@@ -20,7 +19,8 @@ from nodelib.identification import (
     sample,
     starts_in_box,
 )
-from nodelib.linear_estimates import relative_error
+from nodebook.experiments.ch04_identification.linear_estimates import relative_error
+from nodelib.fields import Linear, LinearSpiral
 from nodelib.training import Recipe
 
 TIMES = torch.linspace(0, 12, 77, dtype=torch.float64)

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from nodelib import claims, results
-from nodelib.experiments import (
+from nodebook.evidence import claims, results
+from nodebook.experiments.ch04_identification import (
     complicated_dynamics,
     noise_and_sparsity,
     random_fields,
     spiral_identification,
     training_loop,
 )
+from nodebook.experiments.ch04_identification.identification import sample
+from nodebook.experiments.ch04_identification.linear_estimates import euler_matrix
 from nodelib.fields import Linear
-from nodelib.identification import sample
-from nodelib.linear_estimates import euler_matrix
-from nodelib.random_fields import TwoCentres
+from nodelib.fields.random import TwoCentres
 
 
 def test_the_closed_form_of_the_flow_is_what_the_solvers_find():

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from nodelib import claims, results
-from nodelib.data import spirals
-from nodelib.experiments import latent_ode
+from nodebook.evidence import claims, results
+from nodebook.experiments.ch06_latent import latent_ode
+from nodelib.data.sets import spirals
 
 
 def means(metric, variant="spirals", experiment="latent_ode"):

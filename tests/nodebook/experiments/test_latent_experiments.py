@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from nodebook.evidence.verification import compare
+from nodebook.experiments.ch06_latent import latent_listing, latent_ode, sampling_rate, vae_digits
 from nodelib import data
-from nodelib.data import spirals
+from nodelib.data.sets import spirals
 from nodelib.errors import ModelError
-from nodelib.experiments import latent_listing, latent_ode, sampling_rate, vae_digits
-from nodelib.latent.ode import LatentODE, Sizes
+from nodelib.models.latent.ode import LatentODE, Sizes
 from nodelib.training import Recipe
-from nodelib.verification import compare
 
 
 def recorded(variant, seed, outcome):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from nodelib import linear_estimates as estimates
+from nodebook.experiments.ch04_identification import linear_estimates as estimates
 
 TRUE = np.array([[-0.1, -1.0], [1.0, -0.1]])
 TIMES = np.linspace(0, 31.45, 200)

@@ -7,10 +7,14 @@ import pytest
 import torch
 from scipy import stats
 
-from nodelib import claims, predator_prey, results, verification
-from nodelib.errors import ResultsError
-from nodelib.experiments import lotka_volterra, lotka_volterra_tuning
-from nodelib.predator_prey import SETTINGS
+from nodebook.errors import ResultsError
+from nodebook.evidence import claims, results, verification
+from nodebook.experiments.ch05_lotka_volterra import (
+    lotka_volterra,
+    lotka_volterra_tuning,
+    predator_prey,
+)
+from nodebook.experiments.ch05_lotka_volterra.predator_prey import SETTINGS
 
 
 def test_the_best_settings_have_the_lowest_mean_over_the_tuning_seeds():

@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 from ecg_records import Records, make_record
 
-from nodelib import data, results
-from nodelib.experiments import heartbeat_sets, mitdb_census
+from nodebook.evidence import results
+from nodebook.experiments.ch08_mitdb import heartbeat_sets, mitdb_census
+from nodelib import data
 
 
 def small():

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from nodelib import claims, results
-from nodelib.classifiers import KINDS
-from nodelib.experiments import mnist, mnist_choices
+from nodebook.evidence import claims, results
+from nodebook.experiments.ch07_mnist import mnist, mnist_choices
+from nodelib.models.classifiers import KINDS
 
 THEIRS = {
     claim.evidence["variant"]: claim.theirs

@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from nodelib.classifiers import classifier, parameter_count
-from nodelib.experiments import mnist_comparison, mnist_memory, mnist_robustness, mnist_solvers
+from nodebook.experiments.ch07_mnist import (
+    mnist_comparison,
+    mnist_memory,
+    mnist_robustness,
+    mnist_solvers,
+)
+from nodelib.models.classifiers import classifier, parameter_count
 
 
 def test_only_the_images_that_tell_two_networks_apart_count():

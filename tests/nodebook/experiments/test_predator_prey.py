@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from nodelib import predator_prey
+from nodebook.experiments.ch05_lotka_volterra import predator_prey
+from nodebook.experiments.ch05_lotka_volterra.predator_prey import INTERVALS, SETTINGS, Setting
 from nodelib.errors import ModelError
-from nodelib.predator_prey import INTERVALS, SETTINGS, Setting
 
 
 def test_a_seed_draws_the_same_trajectories_alone_and_beside_others():

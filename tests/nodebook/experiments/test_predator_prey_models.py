@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from nodelib import predator_prey
+from nodebook.experiments.ch05_lotka_volterra import predator_prey
+from nodebook.experiments.ch05_lotka_volterra.predator_prey import GAP, INTERVALS, SETTINGS
+from nodebook.experiments.ch05_lotka_volterra.predator_prey_models import QUESTIONS, Model
 from nodelib.errors import ModelError
-from nodelib.predator_prey import GAP, INTERVALS, SETTINGS
-from nodelib.predator_prey_models import QUESTIONS, Model
 
 
 @pytest.fixture(scope="module")

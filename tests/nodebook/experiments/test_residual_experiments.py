@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from nodelib import data, results
-from nodelib.experiments import (
+from nodebook.evidence import results
+from nodebook.experiments.ch01_residual import (
     crossing,
     depth_limit,
     depth_training,
@@ -16,9 +16,10 @@ from nodelib.experiments import (
     recurrent_sampling,
     uniqueness,
 )
+from nodelib import data
 from nodelib.fields import VanDerPol
-from nodelib.networks import member_weights
-from nodelib.solvers import solve
+from nodelib.models.networks import member_weights
+from nodelib.ode.solvers import solve
 from nodelib.training import Recipe
 
 # The exponential function

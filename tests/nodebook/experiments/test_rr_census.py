@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from nodebook.experiments.ch08_mitdb import rr_census
 from nodelib import data
-from nodelib.experiments import rr_census
 
 
 def test_intervals_that_no_heart_makes_are_left_out():

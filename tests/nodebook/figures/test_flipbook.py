@@ -6,7 +6,7 @@ import re
 import matplotlib.pyplot as plt
 import pytest
 
-from nodelib.flipbook import flipbook, png
+from nodebook.figures.flipbook import flipbook, png
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from matplotlib import colors, rcParams
 
-from nodelib import plotting
-from nodelib.data.provenance import Provenance
+from nodebook.figures import plotting
+from nodelib.data.find.provenance import Provenance
 
 
 @pytest.fixture

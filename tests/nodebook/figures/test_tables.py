@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from nodelib.tables import shown
+from nodebook.figures.tables import shown
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
-from nodelib.errors import BuildError
-from nodelib.execute import book
+from nodebook.errors import BuildError
+from nodebook.press import book
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 import nbformat
 import pytest
 
-from nodelib.errors import ExecutionError
-from nodelib.execute import chapters
+from nodebook.errors import ExecutionError
+from nodebook.press import chapters
 
 
 def test_chapters_come_in_reading_order_and_helpers_are_left_out(checkout):

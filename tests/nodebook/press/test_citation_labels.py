@@ -1,6 +1,6 @@
 from pybtex.database import parse_string
 
-from nodelib.execute.citation_labels import AuthorYearLabels
+from nodebook.press.citation_labels import AuthorYearLabels
 
 ENTRIES = r"""
 @misc{a, author = {Bu, Yingzi}, year = {2024}}

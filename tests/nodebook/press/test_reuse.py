@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from nodelib.execute import chapters, reuse
-from nodelib.execute.pool import Plan, run
-from nodelib.execute.runner import Job, Result
+from nodebook.press import chapters, reuse
+from nodebook.press.pool import Plan, run
+from nodebook.press.runner import Job, Result
 
 
 @pytest.fixture

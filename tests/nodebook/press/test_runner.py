@@ -1,9 +1,9 @@
 import nbformat
 import pytest
 
+from nodebook.press import chapters
+from nodebook.press.runner import Job, execute
 from nodelib import trace
-from nodelib.execute import chapters
-from nodelib.execute.runner import Job, execute
 
 
 def run(checkout, code, parameters=None, timeout=60):

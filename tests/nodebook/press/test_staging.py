@@ -6,9 +6,9 @@ import nbformat
 import pytest
 import yaml
 
-from nodelib.errors import BuildError
-from nodelib.execute import book, chapters, reuse, staging
-from nodelib.execute.runner import Job, Result
+from nodebook.errors import BuildError
+from nodebook.press import book, chapters, reuse, staging
+from nodebook.press.runner import Job, Result
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import requests
 import wfdb
 
 from nodelib import data
-from nodelib.data import acquisition, download, network, sources, status
+from nodelib.data import status
+from nodelib.data.find import acquisition, download, network, sources
 from nodelib.errors import ChecksumError, DataError, OfflineError
 
 

@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from nodelib import data, trace
-from nodelib.data import sources
+from nodelib.data.find import sources
 from nodelib.errors import DataError
 
 

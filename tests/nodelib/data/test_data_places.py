@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from nodelib import data
-from nodelib.data import places, status
+from nodelib.data import status
+from nodelib.data.find import places
 from nodelib.errors import DataError
 
 

@@ -1,6 +1,7 @@
 import pytest
 
-from nodelib.data import sources, status
+from nodelib.data import status
+from nodelib.data.find import sources
 from nodelib.errors import DataError
 
 

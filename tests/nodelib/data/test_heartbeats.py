@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from ecg_records import Records, make_record
 
-from nodelib.data import heartbeats, mitdb
+from nodelib.data import mitdb
+from nodelib.data.sets import heartbeats
 from nodelib.errors import DataError
 
 

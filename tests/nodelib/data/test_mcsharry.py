@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy.signal import periodogram
 
-from nodelib.data import mcsharry
-from nodelib.solvers import solve
+from nodelib.data.sets import mcsharry
+from nodelib.ode.solvers import solve
 
 
 def field_of_the_paper(x, y, z, omega, z0):

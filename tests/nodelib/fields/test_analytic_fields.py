@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from nodelib import fields
-from nodelib.solvers import solve
+from nodelib.ode.solvers import solve
 
 TIGHT = {"rtol": 1e-11, "atol": 1e-12}
 

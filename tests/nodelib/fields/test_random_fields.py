@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from nodebook.experiments.ch04_identification.identification import lattice, sample, starts_in_box
 from nodelib.errors import ModelError
-from nodelib.identification import lattice, sample, starts_in_box
-from nodelib.random_fields import KINDS, TwoCentres, draw_field, monomials
-from nodelib.structured_fields import HamiltonianNetwork, Polynomial, two_centres_at_random
+from nodelib.fields.random import KINDS, TwoCentres, draw_field, monomials
+from nodelib.models.structured_fields import HamiltonianNetwork, Polynomial, two_centres_at_random
 
 POINTS = lattice((-1.5, -1.5), (1.5, 1.5), 9)
 NOW = torch.zeros((), dtype=torch.float64)

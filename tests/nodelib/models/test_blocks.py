@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from nodelib import odeint
-from nodelib.blocks import ODEBlock, PlainBlock, ResidualBlock, TimedField, residual_network
 from nodelib.errors import ModelError
-from nodelib.networks import MLP
+from nodelib.models.blocks import ODEBlock, PlainBlock, ResidualBlock, TimedField, residual_network
+from nodelib.models.networks import MLP
 
 FIELD = TimedField(MLP((4, 8, 3), seeds=0, dtype=torch.float64))
 Z = torch.randn(5, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)

@@ -4,17 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from nodelib.classifiers import (
-    KINDS,
-    SOLVERS,
-    classifier,
-    parameter_count,
-    seeded,
-)
-from nodelib.concatenated_field import ConcatenatedField, as_images, as_maps
+from nodebook.documents.concatenated_field import ConcatenatedField, as_images, as_maps
 from nodelib.errors import ModelError
-from nodelib.networks import load_weights
-from nodelib.small_maps import ConvField, ConvODE, ResidualMaps
+from nodelib.models.classifiers import KINDS, SOLVERS, classifier, parameter_count, seeded
+from nodelib.models.conv.small_maps import ConvField, ConvODE, ResidualMaps
+from nodelib.models.networks import load_weights
 
 IMAGES = torch.rand(4, 28, 28, generator=torch.Generator().manual_seed(0))
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.nn.functional import layer_norm
 
-from nodelib.dense_networks import EPSILON, KINDS, DenseNetwork, deepened
 from nodelib.errors import ModelError
-from nodelib.networks import load_weights, member_weights
+from nodelib.models.dense import EPSILON, KINDS, DenseNetwork, deepened
+from nodelib.models.networks import load_weights, member_weights
 
 SIZES = {"inputs": 6, "width": 5, "classes": 3}
 X = torch.randn(40, 6, generator=torch.Generator().manual_seed(3))

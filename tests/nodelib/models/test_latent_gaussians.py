@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
-from nodelib.latent import gaussians
-from nodelib.latent.vae import VAE, bernoulli
+from nodelib.models.latent import gaussians
+from nodelib.models.latent.vae import VAE, bernoulli
 
 
 def numbers(*shape, seed=0):

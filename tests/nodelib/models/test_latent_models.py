@@ -9,13 +9,13 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from nodelib.errors import ModelError
-from nodelib.gradients import odeint
-from nodelib.latent.cells import Recurrent, gaps, gaps_ahead
-from nodelib.latent.ode import LatentODE, Sizes, covering, hermite
-from nodelib.latent.recurrent import Forecaster
-from nodelib.latent.series import Series, fit, rms
-from nodelib.networks import load_weights, member_weights
+from nodelib.models.latent.cells import Recurrent, gaps, gaps_ahead
+from nodelib.models.latent.ode import LatentODE, Sizes, covering, hermite
+from nodelib.models.latent.recurrent import Forecaster
+from nodelib.models.networks import load_weights, member_weights
+from nodelib.ode.gradients import odeint
 from nodelib.training import Recipe
+from nodelib.training.series import Series, fit, rms
 
 T = torch.arange(10, dtype=torch.float64) / 5
 NODES = torch.arange(0, 25, 2, dtype=torch.float64) / 5

@@ -6,7 +6,14 @@ from torch import nn
 
 from nodelib import odeint
 from nodelib.errors import ModelError
-from nodelib.networks import ACTIVATIONS, MLP, Field, load_weights, member_count, member_weights
+from nodelib.models.networks import (
+    ACTIVATIONS,
+    MLP,
+    Field,
+    load_weights,
+    member_count,
+    member_weights,
+)
 
 SEEDS = (3, 0, 11)
 

@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import group_norm as reference
 
 from nodelib.errors import ModelError
-from nodelib.normalisation import group_norm
+from nodelib.models.conv.normalisation import group_norm
 
 GENERATOR = torch.Generator().manual_seed(0)
 IMAGES = 3 + torch.randn(5, 6, 3, 3, generator=GENERATOR, dtype=torch.float64)

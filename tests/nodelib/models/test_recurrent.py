@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from nodelib.errors import ModelError
-from nodelib.networks import Field
-from nodelib.recurrent_cells import KINDS, RecurrentModel
-from nodelib.solvers import solve
+from nodelib.models.networks import Field
+from nodelib.models.recurrent import KINDS, RecurrentModel
+from nodelib.ode.solvers import solve
 
 FIRST = torch.randn(2, 3, 2, generator=torch.Generator().manual_seed(0))
 GAPS = 0.2 + torch.rand(2, 3, 4, generator=torch.Generator().manual_seed(1))

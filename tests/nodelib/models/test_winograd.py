@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import conv2d
 
 from nodelib.errors import ModelError
-from nodelib.winograd import SIDES, convolve, kernel_products
+from nodelib.models.conv.winograd import SIDES, convolve, kernel_products
 
 
 def drawn(*shape, dtype=torch.float64):

@@ -3,9 +3,9 @@
 import torch
 from torch import nn
 
+from nodebook.benchmarks.contests.gradients import Network
 from nodelib import fields
-from nodelib.benchmarks.gradients import Network
-from nodelib.gradients import odeint
+from nodelib.ode.gradients import odeint
 
 TIGHT = {"rtol": 1e-11, "atol": 1e-12}
 

@@ -3,13 +3,13 @@ import warnings
 
 import pytest
 import torch
-from gradient_problems import TIGHT, disagreement, double, gradients, problem
+from ode_problems import TIGHT, disagreement, double, gradients, problem
 
 from nodelib import fields
-from nodelib.adjoint import AugmentedField
 from nodelib.errors import SolverError
-from nodelib.gradients import integrate, odeint
-from nodelib.steps import CountedField, rms
+from nodelib.ode.adjoint import AugmentedField
+from nodelib.ode.gradients import integrate, odeint
+from nodelib.ode.steps import CountedField, rms
 
 
 def adjoint_error(method, num_steps):

@@ -1,11 +1,11 @@
 import pytest
 import torch
-from gradient_problems import double, problem
+from ode_problems import double, problem
 
-from nodelib import checkpointing
-from nodelib.gradients import integrate, odeint
-from nodelib.solvers import solve
-from nodelib.tableaus import TABLEAUS
+from nodelib.ode import checkpointing
+from nodelib.ode.gradients import integrate, odeint
+from nodelib.ode.solvers import solve
+from nodelib.ode.tableaus import TABLEAUS
 
 
 def saved_bytes(mode, num_steps, outputs=2, method="rk4"):

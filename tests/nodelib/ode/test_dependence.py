@@ -3,13 +3,13 @@ import math
 
 import pytest
 import torch
-from gradient_problems import double, problem
+from ode_problems import double, problem
 from torch import nn
 
 from nodelib import fields
-from nodelib.dependence import parameters_of
 from nodelib.errors import SolverError
-from nodelib.gradients import odeint
+from nodelib.ode.dependence import parameters_of
+from nodelib.ode.gradients import odeint
 
 OWN = pytest.mark.parametrize("mode", ["checkpoint", "adjoint"])
 RATE = -0.7

@@ -4,17 +4,17 @@ import math
 
 import pytest
 import torch
-from gradient_problems import PROBLEMS, TIGHT, disagreement, double, end_of, gradients, problem
+from ode_problems import PROBLEMS, TIGHT, disagreement, double, end_of, gradients, problem
 from torch import nn
 
 import nodelib
+from nodebook.benchmarks.contests import gradients as benchmark
+from nodebook.documents.formulas.system import Inputs, complex_step_gradients
+from nodebook.documents.formulas.system import loss as system_loss
 from nodelib import fields
-from nodelib.benchmarks import gradients as benchmark
 from nodelib.errors import SolverError
-from nodelib.formulas.system import Inputs, complex_step_gradients
-from nodelib.formulas.system import loss as system_loss
-from nodelib.gradients import MODES, integrate, odeint
-from nodelib.tableaus import TABLEAUS
+from nodelib.ode.gradients import MODES, integrate, odeint
+from nodelib.ode.tableaus import TABLEAUS
 
 MODE = pytest.mark.parametrize("mode", MODES)
 OWN = pytest.mark.parametrize("mode", ["checkpoint", "adjoint"])
@@ -303,7 +303,7 @@ def test_the_cost_of_both_passes_is_counted_to_the_call(mode):
 @MODE
 def test_all_modes_solve_forwards_alike(mode):
     field, z0, t = problem("forced")
-    plain = nodelib.solvers.solve(field, z0.detach(), t.detach())
+    plain = nodelib.ode.solvers.solve(field, z0.detach(), t.detach())
     solution = integrate(field, z0, t.detach(), grad=mode)
     assert torch.equal(solution.z, plain.z)
     assert solution.stats == plain.stats

@@ -9,7 +9,7 @@ import itertools
 
 import pytest
 import torchdiffeq
-from gradient_problems import (
+from ode_problems import (
     PROBLEMS,
     TIGHT,
     disagreement,
@@ -18,7 +18,7 @@ from gradient_problems import (
     problem,
 )
 
-from nodelib.gradients import odeint
+from nodelib.ode.gradients import odeint
 
 WAYS = {
     "backprop": functools.partial(odeint, grad="backprop"),

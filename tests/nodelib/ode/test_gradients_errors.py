@@ -2,10 +2,10 @@ import math
 
 import pytest
 import torch
-from gradient_problems import double, problem
+from ode_problems import double, problem
 
 from nodelib.errors import SolverError
-from nodelib.gradients import MODES, integrate, odeint
+from nodelib.ode.gradients import MODES, integrate, odeint
 
 MODE = pytest.mark.parametrize("mode", MODES)
 

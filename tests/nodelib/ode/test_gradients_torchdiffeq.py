@@ -13,7 +13,7 @@ import torch
 import torchdiffeq
 from torch import nn
 
-from nodelib.gradients import odeint
+from nodelib.ode.gradients import odeint
 
 odeint_adjoint = functools.partial(odeint, grad="adjoint")
 

@@ -8,9 +8,9 @@ from scipy.integrate import solve_ivp
 
 from nodelib import fields
 from nodelib.errors import SolverError
-from nodelib.solvers import solve
-from nodelib.steps import runge_kutta_step
-from nodelib.tableaus import TABLEAUS
+from nodelib.ode.solvers import solve
+from nodelib.ode.steps import runge_kutta_step
+from nodelib.ode.tableaus import TABLEAUS
 
 ALL = pytest.mark.parametrize("method", TABLEAUS)
 ADAPTIVE = pytest.mark.parametrize("method", [m for m, tab in TABLEAUS.items() if tab.embedded])

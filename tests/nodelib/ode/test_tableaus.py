@@ -5,8 +5,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from nodelib import tableaus
 from nodelib.errors import SolverError
+from nodelib.ode import tableaus
 
 ALL = pytest.mark.parametrize("tableau", tableaus.TABLEAUS.values(), ids=lambda tab: tab.name)
 EMBEDDED = pytest.mark.parametrize(

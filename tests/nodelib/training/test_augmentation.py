@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from nodelib.augmentation import Affine
 from nodelib.errors import ModelError
+from nodelib.training.augmentation import Affine
 
 IMAGES = torch.zeros(50, 28, 28)
 IMAGES[:, 8:20, 12:16] = 1

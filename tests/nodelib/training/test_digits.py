@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from nodelib import data, experiments, results
-from nodelib.augmentation import Affine
-from nodelib.classifiers import classifier
-from nodelib.digit_training import Plan, fit, keep_freed_memory, predictions
+from nodebook.evidence import registry, results
+from nodebook.experiments.ch07_mnist import mnist, mnist_choices
+from nodelib import data
 from nodelib.errors import ModelError
-from nodelib.experiments import mnist, mnist_choices
+from nodelib.models.classifiers import classifier
+from nodelib.training.augmentation import Affine
+from nodelib.training.digits import Plan, fit, keep_freed_memory, predictions
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (64, 28, 28), dtype=np.uint8)
@@ -58,7 +59,7 @@ def test_a_run_that_was_interrupted_goes_on_with_its_notes(monkeypatch, tmp_path
 
     place = tmp_path / "run.safetensors"
     hook = network.register_forward_pre_hook(stop)
-    monkeypatch.setattr("nodelib.training.SAVE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("nodelib.training.loop.SAVE_EVERY_SECONDS", 0.0)
     with pytest.raises(Interrupted):
         fit(network, IMAGES, LABELS, SMALL, seed=0, checkpoint=place)
     hook.remove()
@@ -147,7 +148,7 @@ def test_an_experiment_records_what_its_weights_give(monkeypatch, tmp_path):
         assert digits.test_labels[number] == label != given
         assert int(outcome.tensors["predictions"][number]) == given
     json.dumps(outcome.history)
-    assert set(experiments.names()) >= {"mnist", "mnist_choices"}
+    assert set(registry.names()) >= {"mnist", "mnist_choices"}
 
 
 def test_a_continued_training_begins_with_the_recorded_weights_and_other_images(

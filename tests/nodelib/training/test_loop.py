@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from nodelib.errors import ModelError
-from nodelib.networks import MLP
-from nodelib.training import History, Recipe, _clipped, generator, train
+from nodelib.models.networks import MLP
+from nodelib.seeds import generator
+from nodelib.training.loop import History, Recipe, _clipped, train
 
 
 def regression(net, seed=0):
@@ -81,7 +82,7 @@ def test_training_lowers_the_loss():
 
 
 def test_a_run_that_was_interrupted_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
-    monkeypatch.setattr("nodelib.training.SAVE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("nodelib.training.loop.SAVE_EVERY_SECONDS", 0.0)
     recipe = Recipe(steps=30, rate=0.02, schedule="one-cycle", ema=0.9)
     whole = MLP([1, 8, 1], seeds=0)
     expected = train(whole, regression(whole), recipe)

@@ -6,9 +6,9 @@ from torch import nn
 
 from nodelib.errors import SolverError
 from nodelib.fields import ForcedVanDerPol, LinearSpiral
-from nodelib.solvers import solve
-from nodelib.training import generator
-from nodelib.windows import (
+from nodelib.ode.solvers import solve
+from nodelib.seeds import generator
+from nodelib.training.windows import (
     DECK,
     Span,
     Windows,

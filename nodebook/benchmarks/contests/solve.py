@@ -5,8 +5,8 @@ import functools
 import torch
 import torchdiffeq
 
-from nodelib.benchmarks import Contest
-from nodelib.solvers import solve
+from nodebook.benchmarks.harness import Contest
+from nodelib.ode.solvers import solve
 
 
 def contests() -> list[Contest]:

@@ -9,8 +9,8 @@ import torch
 import torchdiffeq
 from torch import Tensor, nn
 
-from nodelib.benchmarks import Contest
-from nodelib.gradients import MODES, odeint
+from nodebook.benchmarks.harness import Contest
+from nodelib.ode.gradients import MODES, odeint
 
 TOLERANCES = {"rtol": 1e-5, "atol": 1e-7}
 

@@ -19,12 +19,12 @@ import torchdiffeq
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from nodebook.benchmarks.harness import Contest
+from nodebook.documents.concatenated_field import ConcatenatedField, as_images, as_maps
 from nodelib import data
-from nodelib.benchmarks import Contest
-from nodelib.classifiers import SOLVERS, ConvClassifier, classifier
-from nodelib.concatenated_field import ConcatenatedField, as_images, as_maps
-from nodelib.digit_training import keep_freed_memory
-from nodelib.gradients import MODES
+from nodelib.models.classifiers import SOLVERS, ConvClassifier, classifier
+from nodelib.ode.gradients import MODES
+from nodelib.training.digits import keep_freed_memory
 
 BATCH = 128
 PEERS = {

@@ -1,0 +1,1 @@
+"""The machinery of this book: documents, experiments, evidence, figures and the press."""

@@ -1,0 +1,99 @@
+"""Speed against peers: ratios measured in one process, interleaved, as medians of repeats.
+
+A module ``nodebook/benchmarks/contests/<name>.py`` has ``contests() -> list[Contest]``. Absolute
+times are shown but never compared between runs; only the ratio within a run means anything.
+"""
+
+import importlib
+import pkgutil
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import torch
+
+from nodebook.benchmarks import contests
+from nodelib.errors import NodelibError
+
+REPEATS = 15
+
+
+@dataclass(frozen=True)
+class Contest:
+    """The same work done by us and by a peer."""
+
+    name: str
+    peer: str
+    ours: Callable[[], object]
+    theirs: Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """What a contest measured; ``ratio`` below 1 means that we are faster."""
+
+    name: str
+    peer: str
+    ours_ms: float
+    theirs_ms: float
+    ratio: float
+    low: float
+    high: float
+    repeats: int
+
+
+def names() -> list[str]:
+    """Names of all benchmarks."""
+    return sorted(module.name for module in pkgutil.iter_modules(contests.__path__))
+
+
+def run(name: str, repeats: int = REPEATS) -> list[Ratio]:
+    """Measure every contest of a benchmark.
+
+    Raises:
+        NodelibError: if there is no benchmark of that name.
+    """
+    if name not in names():
+        raise NodelibError(f"there is no benchmark {name!r}; there are: {', '.join(names())}")
+    module = importlib.import_module(f"{contests.__name__}.{name}")
+    return [measure(contest, repeats) for contest in module.contests()]
+
+
+def measure(contest: Contest, repeats: int = REPEATS) -> Ratio:
+    """Time both sides in turn, after a warm-up; the quartiles of the ratio are its spread."""
+    contest.ours(), contest.theirs()
+    ours, theirs = [], []
+    for _ in range(repeats):
+        ours.append(_seconds(contest.ours))
+        theirs.append(_seconds(contest.theirs))
+    ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return Ratio(
+        contest.name,
+        contest.peer,
+        1e3 * statistics.median(ours),
+        1e3 * statistics.median(theirs),
+        middle,
+        low,
+        high,
+        repeats,
+    )
+
+
+def report(ratios: list[Ratio]) -> dict[str, object]:
+    """The ratios with what they were measured on, ready for JSON."""
+    return {
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "ratios": [asdict(ratio) for ratio in ratios],
+    }
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began

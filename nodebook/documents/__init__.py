@@ -1,0 +1,1 @@
+"""What the five documents print, in our own words."""

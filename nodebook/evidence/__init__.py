@@ -1,0 +1,1 @@
+"""Recorded runs, the ledger of claims, and the rules between them."""

@@ -1,0 +1,1 @@
+"""The recorded experiments, a package for each chapter (see ``nodebook.evidence.registry``)."""

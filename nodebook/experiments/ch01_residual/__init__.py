@@ -1,0 +1,11 @@
+"""Chapter 01: from residual networks to ODEs."""
+
+EXPERIMENTS = (
+    "backpropagated_blocks",
+    "crossing",
+    "depth_limit",
+    "depth_training",
+    "euler_exponential",
+    "recurrent_sampling",
+    "uniqueness",
+)

@@ -1,0 +1,10 @@
+"""Chapter 07: MNIST."""
+
+EXPERIMENTS = (
+    "mnist",
+    "mnist_choices",
+    "mnist_comparison",
+    "mnist_memory",
+    "mnist_robustness",
+    "mnist_solvers",
+)

@@ -1,0 +1,3 @@
+"""Chapter 08: the MIT-BIH data."""
+
+EXPERIMENTS = ("deck_data", "heartbeat_sets", "mitdb_census", "rr_census")

@@ -1,0 +1,1 @@
+"""Figures and tables, from their style to their captions."""

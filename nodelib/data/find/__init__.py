@@ -1,0 +1,1 @@
+"""Where data is: folders, cache, network, published checksums, and what was found."""

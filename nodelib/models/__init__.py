@@ -1,0 +1,1 @@
+"""Networks: what is trained, and the blocks that it is built of."""

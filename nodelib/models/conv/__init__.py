@@ -1,0 +1,1 @@
+"""Convolutions on small maps, pixels first, as matrix products."""

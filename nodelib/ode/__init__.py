@@ -1,0 +1,1 @@
+"""Solvers of ordinary differential equations, and the gradients of their solutions."""
