@@ -1,1 +1,0 @@
-"""The data sets, one module each: read from files, or made."""
