@@ -69,7 +69,7 @@ from nodebook.experiments.ch06_latent import latent_ode, sampling_rate, vae_digi
 from nodebook.figures import plotting
 from nodebook.figures.tables import shown
 from nodelib import data
-from nodelib.data.sets import spirals
+from nodelib.data import spirals
 from nodelib.training import Recipe
 from nodelib.training.series import rms
 

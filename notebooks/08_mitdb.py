@@ -70,7 +70,7 @@ from nodebook.experiments.ch08_mitdb import heartbeat_sets, mitdb_census, rr_cen
 from nodebook.figures import plotting
 from nodebook.figures.tables import shown
 from nodelib import data
-from nodelib.data.sets import aami, heartbeats, rhythms
+from nodelib.data import aami, heartbeats, rhythms
 
 warnings.filterwarnings("ignore", module="wfdb")
 plotting.use_style()
@@ -426,7 +426,7 @@ below.set(xlabel="sample (125 Hz)", ylabel="value in the set", xlim=(-4, 187), y
 plt.show()
 
 # %% [markdown]
-# The function `nodelib.data.sets.heartbeats.build` does this for all records. Each step that the paper
+# The function `nodelib.data.heartbeats.build` does this for all records. Each step that the paper
 # leaves open, or that the published set does not follow, is one of its arguments.
 
 # %%

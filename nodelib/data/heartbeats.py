@@ -31,8 +31,8 @@ from fractions import Fraction
 import numpy as np
 from scipy.signal import find_peaks, resample_poly
 
+from nodelib.data import aami
 from nodelib.data.find.provenance import Provenance
-from nodelib.data.sets import aami
 from nodelib.errors import DataError
 
 FS = 125.0

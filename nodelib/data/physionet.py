@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from nodelib.data import fingerprints, minutes, standins
 from nodelib.data.find import sources
 from nodelib.data.find.acquisition import acquire
 from nodelib.data.find.holdings import Holding
 from nodelib.data.find.provenance import Provenance
 from nodelib.data.find.sources import Source
-from nodelib.data.sets import fingerprints, minutes, standins
-from nodelib.data.sets.records import Record, read_record
+from nodelib.data.records import Record, read_record
 from nodelib.errors import DataError
 
 PATIENTS = {"202": "201"}

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.ndimage import binary_opening, uniform_filter1d
 from scipy.signal import butter, sosfiltfilt
 
-from nodelib.data.sets import aami
+from nodelib.data import aami
 from nodelib.errors import DataError
 
 COLUMNS: tuple[str, ...] = ("rr", *aami.CLASSES, "qrs")

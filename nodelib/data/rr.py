@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from nodelib.data import fingerprints, standins
+from nodelib.data.aami import BEATS
 from nodelib.data.find import hashes, places, sources
 from nodelib.data.find.acquisition import acquire
 from nodelib.data.find.holdings import Holding
 from nodelib.data.find.provenance import Provenance, digest
-from nodelib.data.sets import fingerprints, standins
-from nodelib.data.sets.aami import BEATS
-from nodelib.data.sets.records import read_record
+from nodelib.data.records import read_record
 from nodelib.errors import DataError
 
 

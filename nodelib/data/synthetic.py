@@ -1,6 +1,6 @@
 """Synthetic records in the form of MIT-BIH, for where the real ones are not at hand.
 
-The signals are solutions of the model of McSharry et al. (``nodelib.data.sets.mcsharry``), solved
+The signals are solutions of the model of McSharry et al. (``nodelib.data.mcsharry``), solved
 with ``nodelib.ode.solvers``, with three additions: a second lead (a second z on the same limit
 cycle), beats of the five AAMI classes with waves and timing of their own, and noise. Those shapes
 are drawn by hand to look like their class. They are a stand-in for data and teach nothing about
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import wfdb
 
-from nodelib.data.sets.mcsharry import RHYTHMS, TABLE_I, derivative, draw_rr, rr_series, wrap
+from nodelib.data.mcsharry import RHYTHMS, TABLE_I, derivative, draw_rr, rr_series, wrap
 from nodelib.ode.solvers import solve
 
 __all__ = ["PATIENTS", "rr_series", "write_records"]

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nodelib.data import fingerprints
 from nodelib.data.find import hashes
 from nodelib.data.find.provenance import Provenance
-from nodelib.data.sets import fingerprints
-from nodelib.data.sets.records import Record
+from nodelib.data.records import Record
 
 DETECTED = "?"
 """The WFDB code for a beat that nobody has classified."""

@@ -40,7 +40,7 @@ from torch.nn.functional import avg_pool2d, cross_entropy
 
 from nodebook.evidence import results
 from nodelib import data
-from nodelib.data.sets.digits import Mnist
+from nodelib.data.digits import Mnist
 from nodelib.errors import ModelError
 from nodelib.models.dense import KINDS, DenseNetwork, deepened
 from nodelib.models.networks import load_weights, member_weights

@@ -2,7 +2,7 @@
 
 The table of predictive error of Chen et al. 2018 (section 5.1, table 2): 30, 50 or all of the first
 100 points of each spiral are observed, with noise, and the 100 points after them are predicted. The
-data are ``nodelib.data.sets.spirals``: 700 spirals to train, 100 to validate, 200 to test, drawn,
+data are ``nodelib.data.spirals``: 700 spirals to train, 100 to validate, 200 to test, drawn,
 split and initialised anew with each seed.
 
 Variants: ``spirals`` (two centres, as in the public example of the paper's authors);
@@ -59,8 +59,8 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from nodebook.evidence import results
-from nodelib.data.sets import spirals
-from nodelib.data.sets.spirals import POINTS, SPACING
+from nodelib.data import spirals
+from nodelib.data.spirals import POINTS, SPACING
 from nodelib.models.latent.ode import LatentODE, Sizes
 from nodelib.models.latent.recurrent import Forecaster
 from nodelib.models.networks import load_weights, member_weights

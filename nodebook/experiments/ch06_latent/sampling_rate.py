@@ -3,7 +3,7 @@
 A latent ODE is trained on every k-th point of a signal and then asked for all of them: those held
 back in between, and those past the last. Plain interpolation of the same samples is the measure.
 
-Variants: ``spirals`` (``nodelib.data.sets.spirals``, split as in ``latent_ode``, every 2nd, 5th or
+Variants: ``spirals`` (``nodelib.data.spirals``, split as in ``latent_ode``, every 2nd, 5th or
 10th of 100 noisy points; errors against the curve, on 200 test spirals, in units of 5) and ``ecg``
 (the five real minutes of ``data.toy_ecg``, 360 Hz, every 4th, 8th or 16th sample, windows of 0.71
 s; training on the first three minutes, validation on the fourth, test on the fifth; errors against
@@ -44,7 +44,7 @@ from torch import Tensor
 
 from nodebook.evidence import results
 from nodelib import data
-from nodelib.data.sets import spirals
+from nodelib.data import spirals
 from nodelib.models.latent.ode import LatentODE, Sizes
 from nodelib.models.networks import load_weights, member_weights
 from nodelib.training import History, Recipe

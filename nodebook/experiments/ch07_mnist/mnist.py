@@ -39,7 +39,7 @@ from torch import Tensor, nn
 from nodebook import paths
 from nodebook.evidence import results
 from nodelib import data
-from nodelib.data.sets.digits import Mnist
+from nodelib.data.digits import Mnist
 from nodelib.models.classifiers import KINDS, classifier, parameter_count
 from nodelib.models.networks import load_weights
 from nodelib.training.digits import Plan, fit, predictions

@@ -22,7 +22,7 @@ from nodebook import paths
 from nodebook.evidence import results
 from nodebook.experiments.ch07_mnist.mnist import halved, kind_of, restored, wrong
 from nodelib import data
-from nodelib.data.sets.digits import Mnist
+from nodelib.data.digits import Mnist
 from nodelib.models.classifiers import classifier, parameter_count
 from nodelib.training.augmentation import Affine
 from nodelib.training.digits import Plan, fit, predictions

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from nodebook.evidence import results
 from nodebook.experiments.ch07_mnist.mnist import restored, trained
 from nodelib import data
-from nodelib.data.sets.digits import Mnist
+from nodelib.data.digits import Mnist
 from nodelib.seeds import generator
 from nodelib.training.digits import classes, keep_freed_memory
 

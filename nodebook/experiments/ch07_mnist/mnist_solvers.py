@@ -34,7 +34,7 @@ from torch.nn.functional import cross_entropy
 from nodebook.evidence import results
 from nodebook.experiments.ch07_mnist.mnist import kind_of, restored, wrong
 from nodelib import data
-from nodelib.data.sets.digits import Mnist
+from nodelib.data.digits import Mnist
 from nodelib.ode.steps import rms
 from nodelib.training.digits import EVALUATED_TOGETHER, keep_freed_memory
 

@@ -17,7 +17,7 @@ from collections import Counter
 
 from nodebook.evidence.results import Outcome
 from nodelib import data
-from nodelib.data.sets import aami, rhythms
+from nodelib.data import aami, rhythms
 
 VARIANTS = ("names", "chunks")
 SEEDS = (0,)

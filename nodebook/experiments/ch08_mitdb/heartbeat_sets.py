@@ -32,7 +32,7 @@ import numpy as np
 
 from nodebook.evidence.results import Outcome
 from nodelib import data
-from nodelib.data.sets import aami, heartbeats
+from nodelib.data import aami, heartbeats
 
 VARIANTS = ("by-beat", "inter-patient", "paper-steps")
 SEEDS = (0, 1, 2)

@@ -33,7 +33,7 @@ import numpy as np
 
 from nodebook.evidence.results import Outcome
 from nodelib import data
-from nodelib.data.sets import aami, rhythms
+from nodelib.data import aami, rhythms
 
 VARIANTS = ("annotations", "rhythms")
 SEEDS = (0,)

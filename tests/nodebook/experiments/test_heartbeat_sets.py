@@ -3,8 +3,8 @@ import pytest
 from ecg_records import PROVENANCE, Records, make_record
 
 from nodebook.experiments.ch08_mitdb import heartbeat_sets
-from nodelib.data.sets import aami
-from nodelib.data.sets.heartbeats import Heartbeats, build
+from nodelib.data import aami
+from nodelib.data.heartbeats import Heartbeats, build
 
 
 def made(x, y, patient, train, test):

@@ -5,7 +5,7 @@ import pytest
 
 from nodebook.evidence import claims, results
 from nodebook.experiments.ch06_latent import latent_ode
-from nodelib.data.sets import spirals
+from nodelib.data import spirals
 
 
 def means(metric, variant="spirals", experiment="latent_ode"):

@@ -10,7 +10,7 @@ import torch
 from nodebook.evidence.verification import compare
 from nodebook.experiments.ch06_latent import latent_listing, latent_ode, sampling_rate, vae_digits
 from nodelib import data
-from nodelib.data.sets import spirals
+from nodelib.data import spirals
 from nodelib.errors import ModelError
 from nodelib.models.latent.ode import LatentODE, Sizes
 from nodelib.training import Recipe

@@ -1,6 +1,6 @@
 import numpy as np
 
-from nodelib.data.sets import aami
+from nodelib.data import aami
 
 
 def test_each_beat_symbol_has_the_class_that_ec57_gives_it():

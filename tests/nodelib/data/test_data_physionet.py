@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from nodelib import data
+from nodelib.data import aami
 from nodelib.data.find import sources
-from nodelib.data.sets import aami
 from nodelib.errors import ChecksumError, DataError
 
 

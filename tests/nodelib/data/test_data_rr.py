@@ -6,7 +6,7 @@ import pytest
 import wfdb
 
 from nodelib import data
-from nodelib.data.sets import rr
+from nodelib.data import rr
 from nodelib.errors import ChecksumError, DataError
 
 

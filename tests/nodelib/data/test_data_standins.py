@@ -6,8 +6,8 @@ import pytest
 import wfdb
 
 from nodelib import data
+from nodelib.data import aami, standins, synthetic
 from nodelib.data.find import sources
-from nodelib.data.sets import aami, standins, synthetic
 from nodelib.errors import DataError, OfflineError
 
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from ecg_records import Records, make_record
 
-from nodelib.data import mitdb
-from nodelib.data.sets import heartbeats
+from nodelib.data import heartbeats, mitdb
 from nodelib.errors import DataError
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.signal import periodogram
 
-from nodelib.data.sets import mcsharry
+from nodelib.data import mcsharry
 from nodelib.ode.solvers import solve
 
 

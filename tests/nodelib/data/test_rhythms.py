@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from ecg_records import Records, make_record
 
-from nodelib.data import mitdb, read_record
-from nodelib.data.sets import aami, rhythms, synthetic
+from nodelib.data import aami, mitdb, read_record, rhythms, synthetic
 from nodelib.errors import DataError
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nodelib.data.sets import spirals
+from nodelib.data import spirals
 from nodelib.errors import DataError
 
 

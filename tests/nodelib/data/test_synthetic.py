@@ -5,7 +5,7 @@ import pytest
 import wfdb
 import wfdb.processing
 
-from nodelib.data.sets import aami, synthetic
+from nodelib.data import aami, synthetic
 
 
 @pytest.fixture(scope="module")
