@@ -80,6 +80,7 @@ from nodebook.experiments.ch01_residual import (
 )
 from nodebook.figures import plotting
 from nodebook.figures.tables import shown
+from nodebook.figures.text import loose_spread, power, small_spread, spread
 from nodelib import data, odeint
 from nodelib.fields import VanDerPol
 from nodelib.models.blocks import TimedField, residual_network
@@ -103,30 +104,6 @@ if profile == "full":
     for name in RECORDED:
         registry.record(name)
 BLUE, RED, GREEN, ORANGE = plotting.BLUE, plotting.VERMILION, plotting.GREEN, plotting.ORANGE
-
-
-def sig(x, digits=1):
-    """A number with a power of ten."""
-    return f"{x:.{digits}e}".replace("-", "\N{NON-BREAKING HYPHEN}")
-
-
-def mean_sd(values, decimals=1):
-    """Mean and standard deviation, kept on one line."""
-    mean, sd = statistics.fmean(values), statistics.stdev(values)
-    return f"{mean:.{decimals}f}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{sd:.{decimals}f}"
-
-
-def wrapping(text):
-    """A mean with its spread, which may go on the next line of a narrow column."""
-    return text.replace("\N{NO-BREAK SPACE}±", " ±")
-
-
-def spread(values):
-    """Mean and standard deviation of numbers that may be tiny."""
-    mean, sd = statistics.fmean(values), statistics.stdev(values)
-    text = f"{mean:.4g}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{sd:.1g}"
-    return text.replace("-", "\N{NON-BREAKING HYPHEN}")
-
 
 # %% [markdown]
 # ## The exponential function
@@ -196,7 +173,7 @@ for n in (1, 10, 100, 1000, 10_000):
     rows[f"{n:,}"] = {
         "our solver": f"{value:.8f}",
         "(1 + 1/n)^n": f"{(1 + 1 / n) ** n:.8f}",
-        "error": sig(abs(value - np.e)),
+        "error": power(abs(value - np.e)),
     }
 shown(pd.DataFrame.from_dict(rows, orient="index").rename_axis("steps n"))
 
@@ -250,11 +227,11 @@ plt.show()
 # %% tags=["remove-input"]
 Markdown(
     f"It goes down to rounding and no further. In single precision Euler's error is least with "
-    f"{run.metric('finest.float32'):,} steps, {sig(run.metric('error_at_finest.float32'))}, and then "
+    f"{run.metric('finest.float32'):,} steps, {power(run.metric('error_at_finest.float32'))}, and then "
     f"grows again: each step rounds, and rounding errors add up. The adaptive method reaches "
-    f"{sig(run.metric('floor.float32'))} in single and {sig(run.metric('floor.float64'))} in double "
+    f"{power(run.metric('floor.float32'))} in single and {power(run.metric('floor.float64'))} in double "
     f"precision, where the number itself ends. Asked for more, it stays near that in double precision; "
-    f"in single precision it gets worse again, up to {sig(last)}, before it says that it cannot. "
+    f"in single precision it gets worse again, up to {power(last)}, before it says that it cannot. "
     f"Within those limits the promise is kept here. It is a promise about single steps: on "
     f"the network fields below the error at the end was up to "
     f"{max(r.metric('global_over_local') for r in results.read('depth_limit')):.0f} times the tolerance."
@@ -359,7 +336,7 @@ for method in depth_limit.METHODS:
         marker + "-",
         color=colour,
         ms=4,
-        label=f"{method}: order {mean_sd(orders, 2)}",
+        label=f"{method}: order {spread(orders, 2)}",
     )
     right.loglog(curves[0][method]["nfe"], mean, marker + "-", color=colour, ms=4, label=method)
 for k, c in enumerate(curves):
@@ -438,7 +415,7 @@ print(
 # %% tags=["hide-input"]
 table = {
     f"{n:,}": {
-        "relative distance from the ODE of the mean weights": mean_sd(
+        "relative distance from the ODE of the mean weights": spread(
             [run.metric(f"own_weights.{n}") for run in runs], 3
         )
     }
@@ -547,9 +524,7 @@ table = {}
 for kind in looks:
     for part, label in (("train", "training"), ("test", "test")):
         table[f"{kind}, {label}"] = {
-            f"{d} layers": wrapping(
-                mean_sd([run.metric(f"{part}_error.{kind}.{d}") for run in deep], 2)
-            )
+            f"{d} layers": loose_spread([run.metric(f"{part}_error.{kind}.{d}") for run in deep], 2)
             for d in depth_training.DEPTHS
         }
     table[f"{kind}, rate"] = {
@@ -564,7 +539,7 @@ def over_seeds(metric):
 
 
 trained, tested = (
-    {d: mean_sd(over_seeds(f"{part}_error.residual.{d}"), 2) for d in depth_training.DEPTHS}
+    {d: spread(over_seeds(f"{part}_error.residual.{d}"), 2) for d in depth_training.DEPTHS}
     for part in ("train", "test")
 )
 gains = over_seeds("test_gain.residual")
@@ -582,14 +557,14 @@ def gain_of_choice(run):
 chosen = [gain_of_choice(run) for run in deep]
 Markdown(
     f"The first half of the claim is plain to see. From its best depth to 64 layers the training error of the plain "
-    f"networks rises by {mean_sd(over_seeds('rise.plain'))} percentage points, the test error by "
-    f"{mean_sd(over_seeds('test_rise.plain'))}. A network that cannot fit its training images is not overfitting.\n\n"
+    f"networks rises by {spread(over_seeds('rise.plain'), 1)} percentage points, the test error by "
+    f"{spread(over_seeds('test_rise.plain'), 1)}. A network that cannot fit its training images is not overfitting.\n\n"
     f"The second half holds in part. Residual networks do not degrade like that. But their training error does not keep "
     f"falling either: it is {trained[2]}% with 2 layers, nearly level up to 32, and {trained[64]}% with 64. What does fall, in "
     f"the mean over the seeds and at every doubling, is the test error, from {tested[2]}% to {tested[64]}%; each step is smaller "
-    f"than the spread. The best depth of each seed gains {mean_sd(gains, 2)} points over 2 layers; that depth is picked "
+    f"than the spread. The best depth of each seed gains {spread(gains, 2)} points over 2 layers; that depth is picked "
     f"on the test images themselves, so that this is an upper estimate. The depth that is best on the validation images "
-    f"gains {mean_sd(chosen, 2)}. After the same number of "
+    f"gains {spread(chosen, 2)}. After the same number of "
     f"steps a deeper residual network fits its training images no better, and new ones a little better: the opposite of "
     f"overfitting. He et al. saw the test error fall up to 110 layers on CIFAR-10, and rise again at 1,202."
 )
@@ -663,9 +638,9 @@ size = {
     for d in (4, 64)
 }
 Markdown(
-    f"From 4 to 64 layers it goes from {sig(size['bare', 4])} to {sig(size['bare', 64])} without normalisation, from "
-    f"{sig(size['plain', 4])} to {sig(size['plain', 64])} in plain networks with it, and from {sig(size['residual', 4])} to "
-    f"{sig(size['residual', 64])} in residual ones. So “largely addressed” needs care: what vanished now explodes. Only "
+    f"From 4 to 64 layers it goes from {power(size['bare', 4])} to {power(size['bare', 64])} without normalisation, from "
+    f"{power(size['plain', 4])} to {power(size['plain', 64])} in plain networks with it, and from {power(size['residual', 4])} to "
+    f"{power(size['residual', 64])} in residual ones. So “largely addressed” needs care: what vanished now explodes. Only "
     f"the sum keeps it level, and for the reason that this book is about: the derivative of a residual block is "
     f"the identity plus something, a step of a linear ODE, and a product of such steps need neither collapse nor explode."
 )
@@ -679,8 +654,8 @@ Markdown(
 # %% tags=["hide-input"]
 table = {
     f"{d} layers": {
-        "before training": wrapping(mean_sd(over_seeds(f"similarity_at_start.{d}"), 3)),
-        "after training": wrapping(mean_sd(over_seeds(f"similarity.{d}"), 3)),
+        "before training": loose_spread(over_seeds(f"similarity_at_start.{d}"), 3),
+        "after training": loose_spread(over_seeds(f"similarity.{d}"), 3),
         "learning rate": f"{deep[0].metric(f'rate.residual.{d}'):g}",
     }
     for d in depth_training.DEPTHS[2:]
@@ -733,10 +708,10 @@ table = {
     f"θ{i}": {
         "parameters": len(a),
         "norm of the gradient": f"{float(a.norm()):.4f}",
-        "products against autograd": sig(relative_error(a, b))
+        "products against autograd": power(relative_error(a, b))
         if not torch.equal(a, b)
         else "equal",
-        "differences against autograd": sig(relative_error(c, b)),
+        "differences against autograd": power(relative_error(c, b)),
     }
     for i, (a, b, c) in enumerate(zip(by_products, by_autograd, by_difference, strict=True))
 }
@@ -749,8 +724,8 @@ apart = max(
 )
 Markdown(
     f"Recorded for {len(chained)} networks, the relative difference from automatic differentiation is "
-    f"{f'at most {sig(apart)}' if apart else 'zero'} for the products and at most "
-    f"{sig(max(r.metric('differences.relative_error') for r in chained))} for central differences. The order matters for the cost: from "
+    f"{f'at most {power(apart)}' if apart else 'zero'} for the products and at most "
+    f"{power(max(r.metric('differences.relative_error') for r in chained))} for central differences. The order matters for the cost: from "
     f"the left, a row times a matrix each time, the five Jacobian matrices take {chained[0].metric('from_left')} "
     f"multiplications; from the right, matrix times matrix, {chained[0].metric('from_right'):,}. That is all there is to "
     f"*reverse* mode. Chapter 02 evaluates the same formulas on a stack of Euler steps and lets the steps shrink: the "
@@ -817,9 +792,7 @@ for training, kinds in recurrent_sampling.TRAINED.items():
             "ode": "ODE",
         }[kind]
         rows[f"{label}, trained {'every 0.2' if training == 'regular' else 'irregular'}"] = {
-            head: wrapping(
-                mean_sd([run.metric(f"error.{training}.{kind}.{s}") for run in recurrent], 3)
-            )
+            head: loose_spread([run.metric(f"error.{training}.{kind}.{s}") for run in recurrent], 3)
             for s, head in columns.items()
         }
 shown(
@@ -835,13 +808,13 @@ def over_recurrent(metric):
 
 
 def err(name):
-    return mean_sd(over_recurrent(f"error.{name}"), 3)
+    return spread(over_recurrent(f"error.{name}"), 3)
 
 
 answers = sorted(set(over_recurrent("answer")))
 Markdown(
     f"The RNN has not learned bad dynamics; it has a clock of its own. If its predictions at “every 0.1” are compared "
-    f"with the truth at multiples of 0.2, its error is {mean_sd(over_recurrent('own_clock.half'), 3)}: the interval is "
+    f"with the truth at multiples of 0.2, its error is {spread(over_recurrent('own_clock.half'), 3)}: the interval is "
     f"built into the map. For the ODE the interval is no more than the end of an integral.\n\n"
     f"At irregular times, after training at such times, an RNN that is not told the intervals errs by "
     f"{err('irregular.rnn.irregular')}, one that has them as an input by {err('irregular.rnn_gap.irregular')}, the residual "
@@ -889,8 +862,8 @@ plt.show()
 # %% tags=["hide-input"]
 table = {
     str(n): {
-        "distance from its ODE": mean_sd(over_recurrent(f"refined.{n}"), 4),
-        "relative error": mean_sd(over_recurrent(f"refined_error.{n}"), 3),
+        "distance from its ODE": spread(over_recurrent(f"refined.{n}"), 4),
+        "relative error": spread(over_recurrent(f"refined_error.{n}"), 3),
     }
     for n in recurrent_sampling.REFINEMENTS
 }
@@ -903,12 +876,12 @@ Markdown(
     f"Training adapted the field to Euler's error, so that the *map* is right and the field is not. A model that is to be "
     f"read as an ODE has to be trained with a solver that is accurate enough, or not be read so.\n\n"
     f"“Similar” is exact for the gated cell that most people use: PyTorch's GRU cell with the state h, the update gate "
-    f"z and the candidate n for the new state equals h + (1 − z)(n − h) to {sig(max(over_recurrent('gru')))}, a residual "
+    f"z and the candidate n for the new state equals h + (1 − z)(n − h) to {power(max(over_recurrent('gru')))}, a residual "
     f"step whose length the gate chooses. Any map can be written as "
     f"h + (g(h) − h). If the trained RNN is read so, and the step scaled with the interval, its error is "
-    f"{mean_sd(over_recurrent('scaled.regular.rnn.half'), 3)} at “every 0.1”, close to "
-    f"{mean_sd(over_recurrent('error.regular.rnn.same'), 3)} at its own interval: on a smooth series it has learned a map "
-    f"near the identity. Outwards this does not work: {mean_sd(over_recurrent('scaled.regular.rnn.double'), 2)} at “every 0.4”, "
+    f"{spread(over_recurrent('scaled.regular.rnn.half'), 3)} at “every 0.1”, close to "
+    f"{spread(over_recurrent('error.regular.rnn.same'), 3)} at its own interval: on a smooth series it has learned a map "
+    f"near the identity. Outwards this does not work: {spread(over_recurrent('scaled.regular.rnn.double'), 2)} at “every 0.4”, "
     f"where always predicting the mean would err by 1. So “similar” holds in part."
 )
 
@@ -1063,7 +1036,7 @@ euler_past = run.metric("blow_up_past.nodelib-euler.value")
 Markdown(
     f"- **Blow-up.** All three adaptive solvers shorten their steps until a step no longer moves the clock, and say so. "
     f"Fixed steps walk past the singularity: Runge-Kutta 4 until its numbers overflow, Euler's method without a word, to "
-    f"{sig(euler_past)}.\n"
+    f"{power(euler_past)}.\n"
     f"- **Two solutions.** No solver notices. All return 0, the one solution that needs no decision. Start at "
     f"1e‑30 instead, and all leave for 1, each as near as its method gets: a difference far below every tolerance "
     f"decides.\n"
@@ -1181,9 +1154,9 @@ labels = {
 }
 table = {
     label: {
-        "loss": wrapping(spread([run.metric(f"loss.{model}") for run in crossed])),
-        "above the bound (relative)": wrapping(
-            spread([run.metric(f"over_bound.{model}") for run in crossed])
+        "loss": small_spread([run.metric(f"loss.{model}") for run in crossed]),
+        "above the bound (relative)": small_spread(
+            [run.metric(f"over_bound.{model}") for run in crossed]
         ),
         "increasing": f"{sum(run.metric(f'increasing.{model}') for run in crossed)} / {len(crossed)}",
         "decreasing": f"{sum(run.metric(f'decreasing.{model}') for run in crossed)} / {len(crossed)}",
@@ -1198,10 +1171,10 @@ as_flow = [run.metric("euler.as_flow") for run in crossed]
 Markdown(
     f"On the 201 test points the bound is {crossed[0].metric('bound'):.4f}, and isotonic regression, which finds the best "
     f"increasing map by another way, gives {crossed[0].metric('isotonic'):.4f}. No flow on the line is below it (the "
-    f"nearest is {sig(least)} above, relatively); time in the field does not help, since trajectories cannot cross in the "
+    f"nearest is {power(least)} above, relatively); time in the field does not help, since trajectories cannot cross in the "
     f"plane of t and z either. One zero solves it.\n\n"
     f"**A residual block jumps.** f(z) = −2z does it in one block, and training finds that. So can three Euler steps; but "
-    f"solve the field that they were trained with accurately, and the loss is {mean_sd(as_flow, 3)}: everything is pressed to 0. What was learned is the "
+    f"solve the field that they were trained with accurately, and the loss is {spread(as_flow, 3)}: everything is pressed to 0. What was learned is the "
     f"error of the method. A residual network is an Euler discretisation, and *therefore* it can do what no ODE on the same "
     f"line can. “Why have L blocks if one ODE block can take their place?”, asks document 002. Here is a reason; with "
     f"one zero appended it is none, for this map."

@@ -76,7 +76,7 @@ from IPython.display import Markdown
 from nodebook.benchmarks import diffrax_peer, gradient_problems
 from nodebook.benchmarks.differentiation import MODES, WAYS, differentiate, kept_by, relative_error
 from nodebook.documents import adjoint_listing
-from nodebook.evidence import claims, registry, results
+from nodebook.evidence import claims, recorded, registry, results
 from nodebook.experiments.ch03_gradients import (
     backward_evaluations,
     gradient_errors,
@@ -85,6 +85,7 @@ from nodebook.experiments.ch03_gradients import (
     reconstruction,
 )
 from nodebook.figures import plotting
+from nodebook.figures.text import loose_spread, power
 from nodelib.ode.solvers import solve
 
 plotting.use_style()
@@ -110,10 +111,6 @@ LOOKS = {
 def line(ax, way, x, y, **more):
     colour, marker, style = LOOKS[way]
     ax.plot(x, y, marker + style, color=colour, ms=4, label=WAYS[way], **more)
-
-
-def sig(x):
-    return f"{x:.1e}".replace("-", "\N{NON-BREAKING HYPHEN}")
 
 
 # %% [markdown]
@@ -147,9 +144,9 @@ rows = {}
 for way, name in WAYS.items():
     found = differentiate(way, *problem.parts, times=True, rtol=1e-8, atol=1e-8)
     rows[name] = {
-        "error in z0": sig(relative_error(found.z0, exact["z0"])),
-        "in A": sig(relative_error(found.theta, exact["theta"])),
-        "in t0 and t1": sig(relative_error(found.t, exact["t"])),
+        "error in z0": power(relative_error(found.z0, exact["z0"])),
+        "in A": power(relative_error(found.theta, exact["theta"])),
+        "in t0 and t1": power(relative_error(found.t, exact["t"])),
         "evaluations forwards": found.nfe_forward,
         "backwards": found.nfe_backward,
     }
@@ -183,8 +180,8 @@ best = {
     for dtype in gradient_errors.DTYPES
 }
 Markdown(
-    f"The smallest error that each of our ways reaches is at most {sig(best['float64'])} in float64 "
-    f"and {sig(best['float32'])} in float32, the worst of all systems and ways. Near "
+    f"The smallest error that each of our ways reaches is at most {power(best['float64'])} in float64 "
+    f"and {power(best['float32'])} in float32, the worst of all systems and ways. Near "
     f"$10^{{-7}}$ single precision is close to its own rounding, and the sweep ends there. In float64 "
     f"backprop and checkpoint agree to rounding: they are the same gradient. The tolerance is a "
     f"promise about a single step; the error of the gradient is a few times larger. In the figure "
@@ -595,7 +592,7 @@ costs = {
 }
 pd.DataFrame(
     {
-        "error of the gradient": {name: sig(error) for name, error in errors.items()},
+        "error of the gradient": {name: power(error) for name, error in errors.items()},
         "time (deck = 1)": {name: f"{cost:.2f}" for name, cost in costs.items()},
     }
 )
@@ -726,7 +723,7 @@ for name, length in (("harmless", 4.0), ("stiff", 0.5), ("chaotic", 1.0)):
         error = reconstruction.gradient_error(way, name, length, z0, wanted)
         row[f"gradient, {way}"] = error
     rows[f"{name}, time {length:g}"] = row
-pd.DataFrame.from_dict(rows, orient="index").map(sig)
+pd.DataFrame.from_dict(rows, orient="index").map(power)
 
 # %% [markdown]
 # All four columns are relative errors. Forwards everything is fine. Backwards the stiff and the
@@ -800,7 +797,7 @@ factor = max(
 )
 Markdown(
     f"On all three systems and at every recorded length the error of its gradient is at most "
-    f"{sig(worst[0])}, and at most {factor:.0f} times the error of the end state."
+    f"{power(worst[0])}, and at most {factor:.0f} times the error of the end state."
 )
 
 # %% [markdown]
@@ -815,7 +812,7 @@ name, length = reconstruction.RESTART_CASE
 pd.DataFrame(
     {
         "error of the gradient": {
-            text: f"{sig(min(values))} to {sig(max(values))}"
+            text: f"{power(min(values))} to {power(max(values))}"
             for text, metric in columns.items()
             for values in [[run.metric(metric) for run in runs]]
         }
@@ -850,14 +847,10 @@ titles = {
 counted = {variant: results.read("backward_evaluations", variant) for variant in titles}
 
 
-def spread(values):
-    return f"{np.mean(values):.2f} ± {np.std(values, ddof=1):.2f}"
-
-
 pd.DataFrame(
     {
         titles[variant]: {
-            name: spread([run.metric(f"ratio.{way}.mean") for run in runs])
+            name: loose_spread(recorded.values(runs, f"ratio.{way}.mean"), 2)
             for way, name in backward_evaluations.NAMES.items()
         }
         for variant, runs in counted.items()
@@ -937,7 +930,7 @@ ratios = gradient_libraries.ratios(gradient_libraries.milliseconds(functions, re
 pd.DataFrame(
     {
         gradient_libraries.NAMES[way]: {
-            "error of the gradient": sig(relative_error(function(), reference)),
+            "error of the gradient": power(relative_error(function(), reference)),
             "time (odeint_adjoint = 1)": f"{ratios[way]:.3f}",
         }
         for way, function in functions.items()
@@ -962,7 +955,7 @@ for variant, title in titles.items():
     runs = results.read("gradient_libraries", variant)
     ways = [way for way in gradient_libraries.NAMES if f"error.{way}" in runs[0].metrics]
     columns[f"{title}: error"] = {
-        gradient_libraries.NAMES[way]: sig(
+        gradient_libraries.NAMES[way]: power(
             statistics.geometric_mean(run.metric(f"error.{way}") for run in runs)
         )
         for way in ways

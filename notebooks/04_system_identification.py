@@ -84,6 +84,7 @@ from nodebook.experiments.ch04_identification.linear_estimates import (
 from nodebook.figures import plotting
 from nodebook.figures.flipbook import flipbook, png
 from nodebook.figures.tables import shown
+from nodebook.figures.text import loose_spread, middle
 from nodelib.fields import LinearSpiral
 from nodelib.fields.random import KINDS, TwoCentres, draw_field
 from nodelib.models.networks import MLP, Field
@@ -103,19 +104,6 @@ RECORDED = (
 if profile == "full":
     for name in RECORDED:
         registry.record(name)
-
-
-def spread(values, digits=3):
-    """Mean ± standard deviation as text."""
-    return f"{statistics.fmean(values):.{digits}f} ± {statistics.stdev(values):.{digits}f}"
-
-
-def middle(values, digits=3):
-    """Median, and the range, as text."""
-    return (
-        f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f}–"
-        f"{max(values):.{digits}f})"
-    )
 
 
 spiral_runs = results.read("spiral_identification", "listing")
@@ -161,9 +149,9 @@ Markdown(
 - on the nonlinear field the listing's training brings the trajectory within ten times the noise (root
   mean square) in {close["listing"]} of {len(blend_runs["listing"])} runs; with eight windows a step and a falling rate
   in {close["patient"]}, and the error of the field near the data goes from
-  {spread(blend("listing", "whole", "network", "on"))} to
-  {spread(blend("patient", "whole", "network", "on"))}, while away from the data it is
-  {spread(blend("patient", "whole", "network", "off"))};
+  {loose_spread(blend("listing", "whole", "network", "on"))} to
+  {loose_spread(blend("patient", "whole", "network", "on"))}, while away from the data it is
+  {loose_spread(blend("patient", "whole", "network", "off"))};
 - the limit of 32 points a window, printed in the listing, never applies.
 """
 )
@@ -405,8 +393,8 @@ decays = {m: [run.metric(f"{m}.decay") for run in good] for m in ("deck", "exact
 Markdown(
     f"The decay is {100 * (-bent[0, 0] / 0.1 - 1):.1f}% too fast, to make up for Euler's method, which lets "
     f"every rotation grow. Recorded, over the {len(good)} seeds that find the matrix with a model by Euler and exact data: decay "
-    f"{spread(decays['exact-data'])} with that model, {spread(decays['rk4'])} with "
-    f"Runge-Kutta steps, and {spread(decays['deck'])} in the deck's own world, where the data have the "
+    f"{loose_spread(decays['exact-data'])} with that model, {loose_spread(decays['rk4'])} with "
+    f"Runge-Kutta steps, and {loose_spread(decays['deck'])} in the deck's own world, where the data have the "
     f"same error as the model and the two cancel. Its adjoint is not the gradient of its discrete solve "
     f"either; the two differ by {100 * statistics.fmean(r.metric('gradient') for r in spiral_runs):.1f}% on "
     "average. For this system that changes nothing that one could see in the table above."
@@ -488,7 +476,7 @@ plt.show()
 # %% tags=["hide-input"]
 def cell(points, noise, method):
     values = [run.metric(f"{noise}.{method}.error") for run in sweep_runs[f"points-{points}"]]
-    return spread(values)
+    return loose_spread(values)
 
 
 columns = {
@@ -529,7 +517,7 @@ decay = {m: [run.metric(f"n100.{m}.decay") for run in loud] for m in LOOKS}
 Markdown(
     "With 200 points and noise 0.1 the decay, which is 0.1, is estimated as "
     + ", ".join(
-        f"{spread(decay[m], 2)} ({LOOKS[m][0]})"
+        f"{loose_spread(decay[m], 2)} ({LOOKS[m][0]})"
         for m in ("warm", "shooting", "logarithm", "trajectory")
     )
     + "."
@@ -559,8 +547,8 @@ plt.show()
 
 # %% tags=["remove-input"]
 Markdown(
-    f"The relative error is {spread(spiral('first-part', 'fit'))} within the data and "
-    f"{spread(spiral('first-part', 'beyond'))} beyond ({len(spiral_runs)} seeds), measured against the "
+    f"The relative error is {loose_spread(spiral('first-part', 'fit'))} within the data and "
+    f"{loose_spread(spiral('first-part', 'beyond'))} beyond ({len(spiral_runs)} seeds), measured against the "
     "smaller spiral of the later turns. A field with the right structure extrapolates."
 )
 

@@ -53,7 +53,7 @@ seed = 0
 
 # %% tags=["remove-cell"]
 import statistics
-from functools import cache
+from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -62,7 +62,7 @@ import torch
 from IPython.display import Markdown
 from scipy import stats
 
-from nodebook.evidence import claims, registry, results
+from nodebook.evidence import claims, recorded, registry
 from nodebook.experiments.ch05_lotka_volterra import (
     lotka_volterra,
     lotka_volterra_length,
@@ -79,6 +79,7 @@ from nodebook.experiments.ch05_lotka_volterra.predator_prey import (
 from nodebook.experiments.ch05_lotka_volterra.predator_prey_models import SIZES, SIZES_TIME, Model
 from nodebook.figures import plotting
 from nodebook.figures.tables import shown
+from nodebook.figures.text import spread
 from nodelib.fields import LotkaVolterra
 from nodelib.ode.gradients import odeint
 from nodelib.training import Recipe, train
@@ -86,28 +87,8 @@ from nodelib.training import Recipe, train
 plotting.use_style()
 torch.set_num_threads(1)  # networks this small only wait for a second thread
 pd.options.display.max_colwidth = None
-
-
-def spread(values, decimals=3):
-    """Mean ± standard deviation, kept on one line."""
-    mean, deviation = statistics.fmean(values), statistics.stdev(values)
-    return f"{mean:.{decimals}f}\u00a0±\u00a0{deviation:.{decimals}f}"
-
-
-@cache
-def recorded(experiment, variant=None):
-    """The recorded runs, read once."""
-    return results.read(experiment, variant)
-
-
-def measured(variant, metric, experiment="lotka_volterra"):
-    """The recorded values of a metric, one for each seed."""
-    return [run.metric(metric) for run in recorded(experiment, variant)]
-
-
-def mean(metric, variant="several"):
-    """Mean of a recorded metric over the seeds."""
-    return statistics.fmean(measured(variant, metric))
+measured = partial(recorded.measured, "lotka_volterra")
+mean = partial(recorded.mean, "lotka_volterra")
 
 
 if profile == "full":
@@ -115,23 +96,23 @@ if profile == "full":
         registry.record(name)
 
 # %% tags=["remove-input"]
-node, tanh = mean("node.relu.field.on"), mean("node.tanh.field.on")
+node, tanh = mean("several", "node.relu.field.on"), mean("several", "node.tanh.field.on")
 Markdown(
     f"""What it finds, from noisy data and with {len(measured("several", "node.relu.drift"))} seeds:
 
 - the NODE with ReLU has a relative field error of {node:.0%} where it has seen data and
-  {mean("node.relu.field.off"):.0%} elsewhere; with tanh it is {tanh:.0%} and
-  {mean("node.tanh.field.off"):.0%}, and with softplus, {mean("node.softplus.field.on"):.0%} and
-  {mean("node.softplus.field.off"):.0%}, it is lowest;
-- the MLP that is asked for the state at a time does fail: {mean("time.relu.field.on"):.0%};
-- the same MLP asked for the derivative has {mean("derivative.relu.field.on"):.0%}, but beyond the
+  {mean("several", "node.relu.field.off"):.0%} elsewhere; with tanh it is {tanh:.0%} and
+  {mean("several", "node.tanh.field.off"):.0%}, and with softplus, {mean("several", "node.softplus.field.on"):.0%} and
+  {mean("several", "node.softplus.field.off"):.0%}, it is lowest;
+- the MLP that is asked for the state at a time does fail: {mean("several", "time.relu.field.on"):.0%};
+- the same MLP asked for the derivative has {mean("several", "derivative.relu.field.on"):.0%}, but beyond the
   training time its predictions fail
-  ({mean("derivative.relu.trajectory.beyond"):.2f} standard deviations); asked for
+  ({mean("several", "derivative.relu.trajectory.beyond"):.2f} standard deviations); asked for
   the next state it predicts new trajectories with an error of
-  {mean("rolled.relu.trajectory.within"):.2f} standard deviations, if it is trained through its own
-  iterates as the NODE is through its solver (the NODE: {mean("node.relu.trajectory.within"):.2f});
+  {mean("several", "rolled.relu.trajectory.within"):.2f} standard deviations, if it is trained through its own
+  iterates as the NODE is through its solver (the NODE: {mean("several", "node.relu.trajectory.within"):.2f});
 - whoever knows the form of the law and fits its four rates is far ahead of all of them:
-  {mean("rates.field.on"):.1%}."""
+  {mean("several", "rates.field.on"):.1%}."""
 )
 
 # %% [markdown]
@@ -405,7 +386,7 @@ plt.show()
 # seeds that are used for nothing else. Recorded:
 
 # %% tags=["hide-input"]
-tuning = [run.metrics for run in recorded("lotka_volterra_tuning")]
+tuning = [run.metrics for run in recorded.runs("lotka_volterra_tuning")]
 
 
 def validation(name, scaling):
@@ -452,7 +433,7 @@ them better, so that against *derivative*, *next* and *rolled* the grid does not
 # steps.
 
 # %% mystnb={"figure": {"caption": "Recorded models of seed 0, setting several. Arrows: direction of the learned or implied field; grey: true orbits; blue: two test trajectories as predicted, over the training time (dark blue) and beyond (light blue). Shaded: where the field is off by more than 10%, 30% and 100% of its local length.", "name": "fig-05-portraits"}, "image": {"alt": "Nine phase planes in five rows. True field, NODEs with ReLU, tanh, softplus and SiLU, the MLPs asked for the derivative, for the next state once and rolled out, and for the state at a time. All but the last turn around the equilibrium; that asked for the state at a time does not."}} tags=["hide-input"]
-first = recorded("lotka_volterra", "several")[0]
+first = recorded.runs("lotka_volterra", "several")[0]
 models, _ = lotka_volterra.loaded(first, SETTINGS["several"])
 picked = (
     "node.relu",
@@ -543,9 +524,9 @@ shown(pd.DataFrame(floor).T.rename_axis("on the data"))
 # %% tags=["remove-input"]
 Markdown(
     f"""So a portrait drawn from a map looks distorted by about
-{mean("exact_map.field.on"):.0%} even if the map is perfect. It would be wrong to count this as the
+{mean("several", "exact_map.field.on"):.0%} even if the map is perfect. It would be wrong to count this as the
 network's failure; the trajectories are the fair comparison. The derivative has a price of its own:
-finite differences of these observations are off by {mean("differences"):.0%} (root mean square)
+finite differences of these observations are off by {mean("several", "differences"):.0%} (root mean square)
 before any network sees them, from noise and from the same interval."""
 )
 
@@ -662,11 +643,11 @@ Within a group the order changes (the NODE with tanh is ahead of both MLPs asked
 *windows* and *one* only), but the NODEs with ReLU, softplus and SiLU are ahead of the other networks
 in all four. The order of the predictions changes, too: in
 *windows* the NODE with tanh, whose field is worse, predicts further than that
-with ReLU ({mean("node.tanh.trajectory.beyond", "windows"):.2f} against
-{mean("node.relu.trajectory.beyond", "windows"):.2f}). And one trajectory is too little for every
-network: along it the field is found ({mean("node.relu.field.on", "one"):.0%}), but test trajectories
+with ReLU ({mean("windows", "node.tanh.trajectory.beyond"):.2f} against
+{mean("windows", "node.relu.trajectory.beyond"):.2f}). And one trajectory is too little for every
+network: along it the field is found ({mean("one", "node.relu.field.on"):.0%}), but test trajectories
 that start elsewhere soon leave that strip. Four rates need no more than that one
-({mean("rates.field.off", "one"):.0%} off the data)."""
+({mean("one", "rates.field.off"):.0%} off the data)."""
 )
 
 # %% [markdown]
@@ -683,7 +664,7 @@ def at_length(variant, metric):
     """Recorded values of a metric after a quarter of, all, or four times the steps."""
     if variant is None:
         return measured("several", metric)
-    return measured(variant, metric, "lotka_volterra_length")
+    return recorded.measured("lotka_volterra_length", variant, metric)
 
 
 figure, axes = plt.subplots(1, 2, figsize=(5.6, 4.6), sharey=True)
@@ -716,14 +697,14 @@ plt.show()
 cost = {name: first.history[name]["seconds"] for name in lotka_volterra.MODELS}
 Markdown(
     f"""On the data, tanh is mostly late: with four times the steps its field error falls from
-{mean("node.tanh.field.on"):.0%} to {statistics.fmean(at_length("4000", "node.tanh.field.on")):.0%},
+{mean("several", "node.tanh.field.on"):.0%} to {statistics.fmean(at_length("4000", "node.tanh.field.on")):.0%},
 close to that of ReLU ({statistics.fmean(at_length("4000", "node.relu.field.on")):.0%}), which no
 longer improves there. Off the data the gap stays
 ({statistics.fmean(at_length("4000", "node.tanh.field.off")):.0%} against
 {statistics.fmean(at_length("4000", "node.relu.field.off")):.0%}). The MLPs that are trained on pairs
 and on slopes get worse with more steps
-({mean("next.relu.field.on"):.0%} to {statistics.fmean(at_length("4000", "next.relu.field.on")):.0%}
-and {mean("derivative.relu.field.on"):.0%} to
+({mean("several", "next.relu.field.on"):.0%} to {statistics.fmean(at_length("4000", "next.relu.field.on")):.0%}
+and {mean("several", "derivative.relu.field.on"):.0%} to
 {statistics.fmean(at_length("4000", "derivative.relu.field.on")):.0%} on the data).
 
 The same number of steps is not the same time. Ten NODEs with ReLU side by side took
@@ -732,9 +713,9 @@ The same number of steps is not the same time. Ten NODEs with ReLU side by side 
 {cost["rolled.relu"]:.0f} s. So even four times the steps of an MLP is less work than the NODE's. It helps
 the map that is rolled out a little: its field error off the data falls to
 {statistics.fmean(at_length("4000", "rolled.relu.field.off")):.0%} (from
-{mean("rolled.relu.field.off"):.0%}), its trajectory error within the training time to
+{mean("several", "rolled.relu.field.off"):.0%}), its trajectory error within the training time to
 {statistics.fmean(at_length("4000", "rolled.relu.trajectory.within")):.2f} (from
-{mean("rolled.relu.trajectory.within"):.2f}), but beyond it stays at
+{mean("several", "rolled.relu.trajectory.within"):.2f}), but beyond it stays at
 {statistics.fmean(at_length("4000", "rolled.relu.trajectory.beyond")):.2f}. The MLP asked for the
 state at a time still fails
 ({statistics.fmean(at_length("4000", "time.relu.field.on")):.0%})."""
@@ -747,7 +728,9 @@ state at a time still fails
 # fits the rates by the same loss, solver and optimiser finds them from the same noisy observations:
 
 # %% tags=["hide-input"]
-found = torch.stack([run.tensors()["rates/rates"] for run in recorded("lotka_volterra", "several")])
+found = torch.stack(
+    [run.tensors()["rates/rates"] for run in recorded.runs("lotka_volterra", "several")]
+)
 shown(
     pd.DataFrame(
         {
@@ -760,10 +743,10 @@ shown(
 )
 
 # %% tags=["remove-input"]
-better = {m: mean(f"node.relu.{m}") / mean(f"rates.{m}") for m in HEADS}
+better = {m: mean("several", f"node.relu.{m}") / mean("several", f"rates.{m}") for m in HEADS}
 Markdown(
-    f"""Its field error is {mean("rates.field.on"):.1%} on the data and
-{mean("rates.field.off"):.1%} off it: knowing the law, it need not have been everywhere. The NODE
+    f"""Its field error is {mean("several", "rates.field.on"):.1%} on the data and
+{mean("several", "rates.field.off"):.1%} off it: knowing the law, it need not have been everywhere. The NODE
 with ReLU has {better["field.on"]:.0f} times that error on the data and
 {better["field.off"]:.0f} times off it (here and below ratios of the means over the seeds). What the NODE learns is the field where it has been, not the
 law."""
@@ -775,7 +758,7 @@ law."""
 # Part by part, with the numbers of *several* unless it says otherwise:
 
 # %% tags=["remove-input"]
-clean = mean("node.relu.field.on", "clean")
+clean = mean("clean", "node.relu.field.on")
 
 
 def against_rolled(variant, measure="trajectory.beyond"):
@@ -789,31 +772,31 @@ def against_rolled(variant, measure="trajectory.beyond"):
 
 Markdown(
     f"""**"A NODE with ReLU learns the field almost perfectly."** Where it has seen data, nearly: the
-error is {mean("node.relu.field.on"):.1%} with noise and {clean:.1%} without, which no eye finds in
+error is {mean("several", "node.relu.field.on"):.1%} with noise and {clean:.1%} without, which no eye finds in
 a portrait, but which is above the 5% that we had set. Off the data it is
-{mean("node.relu.field.off"):.0%}: there the field is not learned, and nothing in the loss asks for
+{mean("several", "node.relu.field.off"):.0%}: there the field is not learned, and nothing in the loss asks for
 it.
 
 **"With ReLU."** The deck's text names no other activation, so that tanh is distorted is not its
-claim; but it is true: {mean("node.tanh.field.on"):.0%} on the data and
-{mean("node.tanh.field.off"):.0%} off it (after four times the steps
+claim; but it is true: {mean("several", "node.tanh.field.on"):.0%} on the data and
+{mean("several", "node.tanh.field.off"):.0%} off it (after four times the steps
 {statistics.fmean(at_length("4000", "node.tanh.field.on")):.0%} and
 {statistics.fmean(at_length("4000", "node.tanh.field.off")):.0%}). A tanh saturates, and the field it makes is bounded where
 the true one grows with the product of the two populations. That speaks against tanh, not for ReLU: softplus
-({mean("node.softplus.field.on"):.1%}) and SiLU ({mean("node.silu.field.on"):.1%}), which grow as
+({mean("several", "node.softplus.field.on"):.1%}) and SiLU ({mean("several", "node.silu.field.on"):.1%}), which grow as
 ReLU does but are smooth, are closer to the field on the data and predict further.
 
 **"A standard MLP fails."** In every measure only if it is asked for the state at a time; then it has
 learned eight curves and no dynamics. Asked for the derivative, it has the very field of a NODE, with
-{mean("derivative.relu.field.on"):.0%} error, and what spoils it is its teacher: the finite
-differences are off by {mean("differences"):.0%}. At prediction it fails: it follows new trajectories
-for a while and then leaves them ({mean("derivative.relu.trajectory.beyond"):.2f} standard deviations
+{mean("several", "derivative.relu.field.on"):.0%} error, and what spoils it is its teacher: the finite
+differences are off by {mean("several", "differences"):.0%}. At prediction it fails: it follows new trajectories
+for a while and then leaves them ({mean("several", "derivative.relu.trajectory.beyond"):.2f} standard deviations
 beyond the training time, where 0.5 is our limit, against
-{mean("node.relu.trajectory.beyond"):.2f}). Asked for the next state, it looks distorted in a portrait
-mainly because the question has no field in it ({mean("exact_map.field.on"):.0%} even for the exact
-map); as a map it is off by {mean("next.relu.step.on"):.0%}, and its predictions
-({mean("next.relu.trajectory.beyond"):.3f}) stay below the limit by
-{0.5 - mean("next.relu.trajectory.beyond"):.3f} only.
+{mean("several", "node.relu.trajectory.beyond"):.2f}). Asked for the next state, it looks distorted in a portrait
+mainly because the question has no field in it ({mean("several", "exact_map.field.on"):.0%} even for the exact
+map); as a map it is off by {mean("several", "next.relu.step.on"):.0%}, and its predictions
+({mean("several", "next.relu.trajectory.beyond"):.3f}) stay below the limit by
+{0.5 - mean("several", "next.relu.trajectory.beyond"):.3f} only.
 
 **"The inductive bias of the NODE is powerful."** Against the same network trained through its own
 iterates, on the same loss, it depends on the setting (errors beyond the training time, with ReLU).
@@ -823,15 +806,15 @@ NODE predicts better. (With tanh it does so in *one* only; within the training t
 all but *windows*.) It is twice as good in none. So in *several* most of what sets the NODE apart from
 the MLPs that look at pairs and slopes is *training on whole trajectories*, which needs no ODE; it
 averages the noise. Without noise, the map that is trained on mere pairs predicts about as well as the
-NODE, too ({mean("next.relu.trajectory.beyond", "clean"):.2f} against
-{mean("node.relu.trajectory.beyond", "clean"):.2f}). What the ODE adds is a field: an answer for every time step, a portrait that means what it shows, and on the data
+NODE, too ({mean("clean", "next.relu.trajectory.beyond"):.2f} against
+{mean("clean", "node.relu.trajectory.beyond"):.2f}). What the ODE adds is a field: an answer for every time step, a portrait that means what it shows, and on the data
 about a quarter of the error of the implied one.
 
 **"A NODE can learn the physics."** It learns where the system goes, near where it has been. The
-conserved quantity drifts by {mean("node.relu.drift"):.0%} of the height of the starts above the
+conserved quantity drifts by {mean("several", "node.relu.drift"):.0%} of the height of the starts above the
 equilibrium, and the law is not found:
-the four rates, in the right form, are {mean("node.relu.field.on") / mean("rates.field.on"):.0f}
-times as accurate on the data and {mean("node.relu.field.off") / mean("rates.field.off"):.0f} times
+the four rates, in the right form, are {mean("several", "node.relu.field.on") / mean("several", "rates.field.on"):.0f}
+times as accurate on the data and {mean("several", "node.relu.field.off") / mean("several", "rates.field.off"):.0f} times
 off it."""
 )
 

@@ -64,10 +64,11 @@ from IPython.display import Markdown
 from sklearn.decomposition import PCA
 from sklearn.neighbors import KNeighborsClassifier
 
-from nodebook.evidence import claims, registry, results
+from nodebook.evidence import claims, recorded, registry, results
 from nodebook.experiments.ch06_latent import latent_ode, sampling_rate, vae_digits
 from nodebook.figures import plotting
 from nodebook.figures.tables import shown
+from nodebook.figures.text import loose_spread
 from nodelib import data
 from nodelib.data import spirals
 from nodelib.training import Recipe
@@ -80,16 +81,6 @@ pd.options.display.max_colwidth = None
 if profile == "full":
     for name in ("latent_listing", "vae_digits", "latent_ode", "sampling_rate"):
         registry.record(name)
-
-
-def written(values, decimals=3):
-    """Mean and standard deviation, as text."""
-    return f"{statistics.fmean(values):.{decimals}f} ± {statistics.stdev(values):.{decimals}f}"
-
-
-def spread(runs, metric, decimals=3):
-    """Mean and standard deviation of a metric over runs, as text."""
-    return written([run.metric(metric) for run in runs], decimals)
 
 
 # %% [markdown]
@@ -181,7 +172,13 @@ labels = {
     "importance": "importance-weighted bound, the same images",
     "independent": "pixels independent, each with its own mean",
 }
-table = pd.DataFrame({"mean ± s.d.": {text: spread(vae_runs, m, 2) for m, text in labels.items()}})
+table = pd.DataFrame(
+    {
+        "mean ± s.d.": {
+            text: loose_spread(recorded.values(vae_runs, m), 2) for m, text in labels.items()
+        }
+    }
+)
 table.loc["reconstruction has its digit's own label (%)"] = (
     f"{100 * statistics.fmean(run.metric('label_kept') for run in vae_runs):.1f}"
 )
@@ -327,7 +324,8 @@ def entries(name, part, decimals=3):
     """One row of a table: an error of a model for each number of observations."""
     found = grid if name == "ode_grid" else runs
     return {
-        f"{n} of 100": spread(found, f"rmse.{name}.{n}.{part}", decimals) for n in latent_ode.COUNTS
+        f"{n} of 100": loose_spread(recorded.values(found, f"rmse.{name}.{n}.{part}"), decimals)
+        for n in latent_ode.COUNTS
     }
 
 
@@ -455,7 +453,8 @@ short = {"ode_times": "latent ODE", "rnn_times": "recurrent"}
 parts = {"truth": "further points", "familiar": "familiar ground", "new": "new ground"}
 rows = {
     f"{short[name]}, {latent_ode.PLANS[variant].steps:,}: {text}": {
-        f"{n} of 100": spread(found, f"rmse.{name}.{n}.{part}") for n in latent_ode.COUNTS
+        f"{n} of 100": loose_spread(recorded.values(found, f"rmse.{name}.{n}.{part}"))
+        for n in latent_ode.COUNTS
     }
     for name, found_longer in longer.items()
     for part, text in parts.items()
@@ -582,8 +581,8 @@ def near_ratios(n):
 
 rows = {
     f"{n} of 100": {
-        "further points": spread(runs, f"no_times.{n}", 2),
-        "first 100 points": written(near_ratios(n), 2),
+        "further points": loose_spread(recorded.values(runs, f"no_times.{n}"), 2),
+        "first 100 points": loose_spread(near_ratios(n), 2),
     }
     for n in latent_ode.COUNTS
 }
@@ -594,7 +593,7 @@ Markdown(
     "(Mean of the ratios within the seeds.) With fewer observations than 100 the encoder of the listing "
     "must take the mean gap for each gap. At 100 of 100 there is nothing to know: the two versions "
     "differ by chance only, and yet their errors on the further points have the ratio "
-    f"{spread(runs, 'no_times.100', 2)}. So with five seeds a cost of 5%, the limit of the verdict "
+    f"{loose_spread(recorded.values(runs, 'no_times.100'), 2)}. So with five seeds a cost of 5%, the limit of the verdict "
     "below, is neither shown there nor excluded. On the first 100 points, next to what the encoder "
     "does, the spread is smaller; the cost at 30 of 100 is about as large as it."
 )
@@ -674,16 +673,18 @@ def outside(seed):
 
 def over_seeds(shares):
     """Shares of each seed by number of observations as a row of the table."""
-    return {text: written([share[n] for share in shares]) for n, text in columns.items()}
+    return {text: loose_spread([share[n] for share in shares]) for n, text in columns.items()}
 
 
 columns = {n: f"{n} of 100" for n in latent_ode.COUNTS}
 rows = {
     "two centres, read linearly": {
-        text: spread(runs, f"direction.ode_times.{n}") for n, text in columns.items()
+        text: loose_spread(recorded.values(runs, f"direction.ode_times.{n}"))
+        for n, text in columns.items()
     },
     "shared centre, read linearly": {
-        text: spread(shared, f"direction.ode_times.{n}") for n, text in columns.items()
+        text: loose_spread(recorded.values(shared, f"direction.ode_times.{n}"))
+        for n, text in columns.items()
     },
     "shared centre, read from 15 neighbours": over_seeds([by_neighbours(run) for run in shared]),
     "shared centre, no model: radius against angle": over_seeds(
@@ -694,7 +695,8 @@ shown(pd.DataFrame(rows).T.rename_axis("share of directions that are read right"
 
 # %% tags=["remove-input"]
 further = ", ".join(
-    f"{spread(shared, f'rmse.ode_times.{n}.truth', 2)} at {n}" for n in latent_ode.COUNTS
+    f"{loose_spread(recorded.values(shared, f'rmse.ode_times.{n}.truth'), 2)} at {n}"
+    for n in latent_ode.COUNTS
 )
 Markdown(
     "Chance is one half. What a linear classifier cannot read may still be there: one kind can lie in "
@@ -737,11 +739,15 @@ def between(name):
         pd.DataFrame(
             {
                 f"k = {k}": {
-                    text: spread(found, f"between.{way}.{k}")
+                    text: loose_spread(recorded.values(found, f"between.{way}.{k}"))
                     for way, text in ways.items()
                     if way in found[0].metrics["between"]
                 }
-                | {"latent ODE, at the samples themselves": spread(found, f"at_samples.{k}")}
+                | {
+                    "latent ODE, at the samples themselves": loose_spread(
+                        recorded.values(found, f"at_samples.{k}")
+                    )
+                }
                 for k in kept[name]
             }
         ).rename_axis(f"{name}: error at points held back")
@@ -811,8 +817,8 @@ plt.show()
 # %% tags=["hide-input"]
 rows = {
     f"{name}, k = {k}": {
-        "error at points held back": spread(found, f"between.ode.{k}", 4),
-        "change by refining the grid": spread(found, f"grid_change.{k}", 5),
+        "error at points held back": loose_spread(recorded.values(found, f"between.ode.{k}"), 4),
+        "change by refining the grid": loose_spread(recorded.values(found, f"grid_change.{k}"), 5),
     }
     for name, found in by_signal.items()
     for k in kept[name]
@@ -850,10 +856,10 @@ plt.show()
 # %% tags=["hide-input"]
 rows = {
     f"{name}, k = {k}": {
-        "latent ODE": spread(found, f"past.ode.{k}"),
-        "last tenth over first": spread(found, f"past.growth.{k}", 1),
-        "last sample held": spread(found, f"past.hold.{k}"),
-        "mean of the samples": spread(found, f"past.mean.{k}"),
+        "latent ODE": loose_spread(recorded.values(found, f"past.ode.{k}")),
+        "last tenth over first": loose_spread(recorded.values(found, f"past.growth.{k}"), 1),
+        "last sample held": loose_spread(recorded.values(found, f"past.hold.{k}")),
+        "mean of the samples": loose_spread(recorded.values(found, f"past.mean.{k}")),
         "cubic spline": f"{statistics.fmean(run.metric(f'past.spline.{k}') for run in found):,.0f}",
     }
     for name, found in by_signal.items()

@@ -52,7 +52,6 @@ seed = 0
 # %% tags=["remove-cell"]
 import statistics
 from collections import Counter
-from functools import cache
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -65,7 +64,8 @@ from torch.nn.functional import cross_entropy
 
 from nodebook.benchmarks.differentiation import MODES
 from nodebook.documents.concatenated_field import ConcatenatedField, as_images
-from nodebook.evidence import claims, registry, results
+from nodebook.evidence import claims, recorded, registry, results
+from nodebook.evidence.recorded import mean, measured
 from nodebook.experiments.ch07_mnist import (
     mnist,
     mnist_choices,
@@ -75,6 +75,7 @@ from nodebook.experiments.ch07_mnist import (
 )
 from nodebook.figures import plotting
 from nodebook.figures.tables import shown
+from nodebook.figures.text import signed_spread, spread
 from nodelib import data
 from nodelib.models.classifiers import KINDS, classifier, parameter_count
 from nodelib.models.conv.small_maps import CHANNELS, SIDE
@@ -98,33 +99,6 @@ THEIRS = {
 }
 CONTINUED = {kind: f"{kind}.continued" for kind in mnist.CONVOLUTIONAL}
 IMAGES = 10_000
-
-
-@cache
-def recorded(experiment, variant=None):
-    """The recorded runs, read once."""
-    return results.read(experiment, variant)
-
-
-def measured(experiment, variant, metric):
-    """The recorded values of a metric, one for each seed."""
-    return [run.metric(metric) for run in recorded(experiment, variant)]
-
-
-def mean(experiment, variant, metric):
-    """Mean of a recorded metric over the seeds."""
-    return statistics.fmean(measured(experiment, variant, metric))
-
-
-def spread(values, decimals=2):
-    """Mean ± standard deviation, kept on one line."""
-    middle, deviation = statistics.fmean(values), statistics.stdev(values)
-    return f"{middle:.{decimals}f}\u00a0±\u00a0{deviation:.{decimals}f}"
-
-
-def signed(values):
-    """Mean, with its sign, ± standard deviation."""
-    return ("" if statistics.fmean(values) < 0 else "+") + spread(values).replace("-", "−")
 
 
 def plain(*axes):
@@ -169,7 +143,7 @@ verdicts = [
 ]
 different = sum(verdict != "no difference" for verdict in verdicts)
 Markdown(
-    f"""What it finds, with {len(recorded("mnist", "ode-net"))} seeds each:
+    f"""What it finds, with {len(recorded.runs("mnist", "ode-net"))} seeds each:
 
 - mean test errors of {error["mlp"]:.2f} % (MLP), {error["resnet"]:.2f} % (ResNet),
   {error["rk-net"]:.2f} % (RK-Net) and {error["ode-net"]:.2f} % (ODE-Net), all below the table's,
@@ -177,8 +151,8 @@ Markdown(
   {5 * np.ceil(max(max(measured("mnist", kind, "minutes")) for kind in KINDS) / 5):.0f} minutes on
   one core of a CPU; and of {error["resnet.continued"]:.2f} %, {error["rk-net.continued"]:.2f} % and
   {error["ode-net.continued"]:.2f} % after 8 epochs more;
-- the error of the ODE-Net less that of the ResNet is {signed(excess["pairs"])} percentage points,
-  later {signed(excess["pairs.continued"])}, and image by image the difference is significant in
+- the error of the ODE-Net less that of the ResNet is {signed_spread(excess["pairs"])} percentage points,
+  later {signed_spread(excess["pairs.continued"])}, and image by image the difference is significant in
   {different} of {len(verdicts)} pairs;
 - what is $O(1)$ is what the continuous adjoint keeps of the *ODE block*; with it, most of what the
   network keeps is the reduction's;
@@ -258,7 +232,7 @@ figure, (ax, later) = plt.subplots(1, 2, figsize=(7.4, 3.4), sharey=True)
 for kind, history in histories.items():
     look = {"color": COLOURS[kind], "label": NAMES[kind]}
     ax.plot(history.of(), **look)
-    course = recorded("mnist", kind)[0].history["loss"]
+    course = recorded.runs("mnist", kind)[0].history["loss"]
     later.plot(np.array(course["step"]) / course["step"][-1], course["loss"], **look)
 ax.set(xlabel="step", ylabel="loss", ylim=(0, None), title="live")
 later.set(xlabel="share of the training", title="recorded")
@@ -267,7 +241,7 @@ plotting.mark_source(figure, digits.provenance)
 plt.show()
 
 # %% tags=["remove-input"]
-course = recorded("mnist", "ode-net")[0].history["loss"]
+course = recorded.runs("mnist", "ode-net")[0].history["loss"]
 begun = next(n for n, loss in zip(course["step"], course["loss"], strict=True) if loss < 1)
 Markdown(
     f"""In forty steps only the MLP gets anywhere. The convolutional networks take off late: the
@@ -343,7 +317,7 @@ shown(pd.DataFrame(rows).T.rename_axis("gradient"))
 rows = {}
 for name in mnist_choices.VARIANTS:
     kind, plan = name.split(".")
-    (run,) = recorded("mnist_choices", name)
+    (run,) = recorded.runs("mnist_choices", name)
     rows[f"{NAMES[kind]}, {plan}"] = {
         "epochs": f"{mnist_choices.CHOICES[name].epochs}",
         "errors of 5,000": f"{run.metric('validation_errors')}",
@@ -355,7 +329,7 @@ shown(pd.DataFrame(rows).T.rename_axis("tried"))
 found = {
     name.split(".")[1]: run.metric("validation_errors")
     for name in mnist_choices.VARIANTS
-    for run in recorded("mnist_choices", name)
+    for run in recorded.runs("mnist_choices", name)
     if name.startswith("rk-net")
 }
 Markdown(
@@ -384,7 +358,7 @@ for variant in mnist.VARIANTS:
             "network": NAMES[kind],
             "epochs": f"{mnist.PLANS[variant].epochs * (1 + (variant != kind))}",
             "theirs (%)": f"{THEIRS[kind]:.2f}",
-            "ours (%)": spread(measured("mnist", variant, "test_error")),
+            "ours (%)": spread(measured("mnist", variant, "test_error"), 2),
             "95 % interval": interval(statistics.fmean(errors)),
             "test errors": ", ".join(map(str, errors)),
             "training errors": ", ".join(map(str, measured("mnist", variant, "train_errors"))),
@@ -395,7 +369,7 @@ shown(pd.DataFrame(rows).set_index("network"))
 # %% tags=["hide-input"]
 rows = {}
 for kind in KINDS:
-    runs = recorded("mnist", kind)
+    runs = recorded.runs("mnist", kind)
     bytes_of = results.one("mnist_memory", "kept").metric
     rows[NAMES[kind]] = {
         "parameters": f"{runs[0].parameters:,}",
@@ -421,8 +395,8 @@ backpropagation, the second that of the continuous adjoint, for which the table 
 times are of one core, with others at work beside it.
 
 No one reduction gives both of the table's numbers of parameters. Three convolutions give ODE-Net and
-ResNet {recorded("mnist", "ode-net")[0].parameters / 1e6:.2f} and
-{recorded("mnist", "resnet")[0].parameters / 1e6:.2f} million where it prints 0.22 and 0.60. It does
+ResNet {recorded.runs("mnist", "ode-net")[0].parameters / 1e6:.2f} and
+{recorded.runs("mnist", "resnet")[0].parameters / 1e6:.2f} million where it prints 0.22 and 0.60. It does
 not say how many runs its errors are from."""
 )
 
@@ -442,7 +416,7 @@ for a, b, variants in (
 ):
     pair = f"{a}.{b}"
     for variant, epochs in zip(variants, (8, 16), strict=False):
-        for run in recorded("mnist_comparison", variant):
+        for run in recorded.runs("mnist_comparison", variant):
             p = run.metric(f"p.{pair}")
             rows.append(
                 {
@@ -469,7 +443,7 @@ only = {
 half_width = max(
     1.96 * (run.metric("only.ode-net.resnet") + run.metric("only.resnet.ode-net")) ** 0.5 / 100
     for pairs in COMPARED
-    for run in recorded("mnist_comparison", pairs)
+    for run in recorded.runs("mnist_comparison", pairs)
 )
 between = max(
     max(errors) - min(errors)
@@ -479,8 +453,8 @@ Markdown(
     f"""In {different} of {len(verdicts)} pairs the test tells ODE-Net and ResNet apart. Over all seeds
 the ODE-Net errs alone {only["pairs"][0]} times after 8 epochs and {only["pairs.continued"][0]} times
 after 16, the ResNet {only["pairs"][1]} and {only["pairs.continued"][1]} times. The error of the
-ODE-Net less that of the ResNet is {signed(excess["pairs"])} percentage points, then
-{signed(excess["pairs.continued"])}, where two ResNets of different seeds differ by up to
+ODE-Net less that of the ResNet is {signed_spread(excess["pairs"])} percentage points, then
+{signed_spread(excess["pairs.continued"])}, where two ResNets of different seeds differ by up to
 {between:.2f}. That is the price, if there is one, of doing with
 {mean("mnist_comparison", "pairs", "parameters.ode-net.resnet"):.0%} of the parameters. The images
 alone leave each difference uncertain by up to {half_width:.2f} points either way (95 %), and the test knows
@@ -501,7 +475,7 @@ nothing of the spread over seeds."""
 figure, axes = plt.subplots(2, 2, figsize=(7.4, 6.0))
 (ax_a, ax_b), (ax_c, ax_d) = axes
 tolerances = mnist_solvers.TOLERANCES[:-1]
-for run in recorded("mnist_solvers", "ode-net"):
+for run in recorded.runs("mnist_solvers", "ode-net"):
     look = {"marker": "o", "markersize": 4, "linewidth": 1, "label": f"seed {run.seed}"}
     settings = [f"tolerance.{tolerance}" for tolerance in tolerances]
     nfe = [run.metric(f"nfe.{name}") for name in settings]
@@ -516,7 +490,7 @@ ends = np.array(ax_c.get_xlim())
 for ratio in (1, 0.5):
     ax_c.plot(ends, ratio * ends, color="0.7", linewidth=0.8, zorder=0)
 for first_run, then in zip(
-    recorded("mnist", "ode-net"), recorded("mnist", "ode-net.continued"), strict=True
+    recorded.runs("mnist", "ode-net"), recorded.runs("mnist", "ode-net.continued"), strict=True
 ):
     nfe = first_run.history["nfe"] + then.history["nfe"]
     ax_d.plot(np.linspace(0, 2 * mnist.PLAN.epochs, len(nfe)), nfe, linewidth=1)
@@ -596,7 +570,7 @@ for kind, tried in {
         rows[f"{NAMES[kind]}, {solver}"] = {
             "evaluations": f"{mean('mnist_solvers', kind, f'nfe.{name}'):.1f}",
             "error (%)": spread(
-                [x / 100 for x in measured("mnist_solvers", kind, f"errors.{name}")]
+                [x / 100 for x in measured("mnist_solvers", kind, f"errors.{name}")], 2
             ),
             "otherwise": f"{mean('mnist_solvers', kind, f'other.{name}'):.0f}",
         }
@@ -730,13 +704,13 @@ def mistakes_of(variants):
     return [
         mistake
         for variant in variants
-        for run in recorded("mnist", variant)
+        for run in recorded.runs("mnist", variant)
         for mistake in run.history["mistakes"]
     ]
 
 
 mistakes = mistakes_of(mnist.CONVOLUTIONAL)
-networks = sum(len(recorded("mnist", kind)) for kind in mnist.CONVOLUTIONAL)
+networks = sum(len(recorded.runs("mnist", kind)) for kind in mnist.CONVOLUTIONAL)
 votes = Counter(number for number, _, _ in mistakes)
 label_of = {number: label for number, label, _ in mistakes}
 given = {
