@@ -134,8 +134,8 @@ def line(ax, way, x, y, **more):
 # \end{pmatrix} \right) = \begin{pmatrix} \cdot & \mathrm dL/\mathrm dA \\ 0 & \cdot \end{pmatrix} .
 # $$ (eq-03-block)
 #
-# So there is a reference that no solver has touched. The spiral of Chen et al.'s
-# demonstration, at one tolerance, all ways and both libraries:
+# So there is a reference that no solver has touched. The decaying linear spiral of Surtsukov's
+# example {cite}`surtsukov2019neural`, at one tolerance, all ways and both libraries:
 
 # %%
 problem = gradient_problems.linear(seed)
@@ -727,7 +727,7 @@ pd.DataFrame.from_dict(rows, orient="index").map(power)
 
 # %% [markdown]
 # All four columns are relative errors. Forwards everything is fine. Backwards the stiff and the
-# chaotic system lose ten thousand to a million times that, and the adjoint's gradient belongs to
+# chaotic system lose tens of thousands to millions of times that, and the adjoint's gradient belongs to
 # another trajectory. {numref}`fig-03-lost` shows it happening. (On the harmless system the adjoint is the
 # more accurate of the two: it controls the error of the gradient's own equation, while checkpoint
 # differentiates the forward steps as they are.)

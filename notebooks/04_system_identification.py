@@ -159,7 +159,8 @@ Markdown(
 # %% [markdown]
 # ## The task
 #
-# The system is the decaying spiral of the demonstration by Chen et al. {cite}`chen2018neural`:
+# The system is the decaying linear spiral of Surtsukov's example {cite}`surtsukov2019neural` (that of
+# Chen et al.'s own demonstration is cubic):
 #
 # $$
 # \begin{gathered}
@@ -283,7 +284,8 @@ plt.show()
 # matrix to begin with. Row 1 is the deck's in every detail, with its solver and its adjoint
 # ({doc}`02_adjoint`). Rows 2, 3 and 4 each change one thing more. The rows below them change one thing
 # of row 4, except for multiple shooting: it takes all data in every step, cut into windows of at most 5
-# time units, and learns the initial state of each.
+# time units, and learns the initial state of each. It is multiple shooting without its matching
+# conditions: nothing asks that a window ends where the next one begins.
 #
 # "Matched" means that the trajectory from the true initial state is within the noise on average: its
 # root mean square distance from the truth, over the time of the data, is at most 0.01 on a coordinate.

@@ -39,7 +39,7 @@ seed = 0
 #
 # Hares eat grass and multiply; lynxes eat hares and multiply; then there are too few hares. The
 # equations of Lotka {cite}`lotka1920analytical` and Volterra {cite}`volterra1926fluctuations` turn
-# this into the best known planar system with closed orbits, and one deck uses it as its proof of
+# this into the classic model of a cycle in ecology, and one deck uses it as its proof of
 # concept {cite}`doc000`: can a neural ODE (it writes *NODE*) learn the "physics" of a known system?
 # Its answer is three pictures and a conclusion: yes; a NODE with ReLU learns the vector field
 # "almost perfectly", a standard MLP fails, and the inductive bias of the NODE is powerful for
@@ -126,7 +126,8 @@ Markdown(
 #
 # $$V(x, y) = d x - c \ln x + b y - a \ln y$$ (eq-05-invariant)
 #
-# is constant, so that every orbit closes. {numref}`fig-05-system` is what has to be learned. A model
+# is constant. $V$ is convex with its minimum at the equilibrium, so that its level sets are closed
+# curves, and so is every orbit. {numref}`fig-05-system` is what has to be learned. A model
 # that only fits curves has no reason to keep $V$; we shall measure how far each one drifts.
 
 # %% mystnb={"figure": {"caption": "The true field (arrows show its direction only) and its orbits, which are level sets of the conserved quantity.", "name": "fig-05-system"}, "image": {"alt": "Phase plane with prey on the horizontal and predators on the vertical axis. Closed egg-shaped curves surround the equilibrium at prey 3 and predators 1.5; arrows run around it anticlockwise."}} tags=["hide-input"]

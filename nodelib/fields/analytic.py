@@ -27,7 +27,7 @@ class Linear(nn.Module):
 
 
 class LinearSpiral(Linear):
-    """The decaying spiral of Chen et al.'s demonstration: ``A = [[-0.1, -1], [1, -0.1]]``.
+    """The decaying spiral of Surtsukov's example (2019): ``A = [[-0.1, -1], [1, -0.1]]``.
 
     ``decay`` and ``frequency`` set ``A = [[-decay, -frequency], [frequency, -decay]]``.
     """
