@@ -38,6 +38,7 @@ class DenseNetwork(nn.Module):
         depth: number of layers of ``width`` units, at least 1.
         seeds: one for each network; network k starts as it would alone.
         inputs, width, classes: numbers of units.
+        normalised: whether ``N`` is there; "bare" has none in any case.
 
     Raises:
         ModelError: for an unknown kind, no seed, or a size that is not positive.
@@ -52,6 +53,7 @@ class DenseNetwork(nn.Module):
         inputs: int = 196,
         width: int = 20,
         classes: int = 10,
+        normalised: bool = True,
     ) -> None:
         super().__init__()
         if kind not in KINDS:
@@ -60,6 +62,7 @@ class DenseNetwork(nn.Module):
             raise ModelError("depth, inputs, width, classes and the number of seeds must be >= 1")
         self.kind, self.depth, self.width = kind, depth, width
         self.members = len(seeds)
+        self.normalised = normalised and kind != "bare"
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
         def draw(outputs: int, fan: int, copies: int | None = None) -> Tensor:
@@ -75,7 +78,7 @@ class DenseNetwork(nn.Module):
         self.leave = nn.Parameter(draw(classes, width))
         self.leave_bias = nn.Parameter(torch.zeros(self.members, classes, 1))
         self.bias = nn.Parameter(torch.zeros(self.members, depth, width))
-        if kind != "bare":
+        if self.normalised:
             self.gain = nn.Parameter(torch.ones(self.members, depth, width))
 
     @property
@@ -108,7 +111,7 @@ class DenseNetwork(nn.Module):
 
     def _active(self, h: Tensor, k: int, moments: Moments | None, seen: list | None) -> Tensor:
         """The state ``h`` (S, width, n) of layer ``k``, normalised, shifted and rectified."""
-        if self.kind == "bare":
+        if not self.normalised:
             return torch.relu(h + self.bias[:, k, :, None])
         if seen is not None:
             seen.append((h.mean(-1), h.var(-1, correction=0)))

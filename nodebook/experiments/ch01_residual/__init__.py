@@ -6,6 +6,7 @@ EXPERIMENTS = (
     "depth_limit",
     "depth_training",
     "euler_exponential",
+    "first_gradients",
     "recurrent_sampling",
     "uniqueness",
 )

@@ -119,10 +119,12 @@ def errors(network: DenseNetwork, digits: Digits, part: str) -> list[float]:
     return (100 * wrong.double().mean(-1)).tolist()
 
 
-def gradients(kind: str, depth: int, seed: int, digits: Digits) -> tuple[float, float]:
+def gradients(
+    kind: str, depth: int, seed: int, digits: Digits, normalised: bool = True
+) -> tuple[float, float]:
     """Norms of the loss gradient in the first and in the last square matrix, before training."""
     # in double precision, since the gradients of deep bare networks leave the range of single
-    network = DenseNetwork(kind, depth, seeds=[seed]).double()
+    network = DenseNetwork(kind, depth, seeds=[seed], normalised=normalised).double()
     images, labels = (part[:1024] for part in digits.train)
     loss = cross_entropy(network(images.double())[0], labels)
     (gradient,) = torch.autograd.grad(loss, [network.weight])

@@ -30,7 +30,7 @@ def by_hand(network, x):
     """The definition in the module's docstring, for one network."""
 
     def active(h, k):
-        if network.kind == "bare":
+        if not network.normalised:
             return torch.relu(h + network.bias[0, k])
         normal = layer_norm(h.T, h.shape[:1], eps=EPSILON).T
         return torch.relu(normal * network.gain[0, k] + network.bias[0, k])
@@ -42,9 +42,11 @@ def by_hand(network, x):
     return active(h, network.depth - 1) @ network.leave[0].T + network.leave_bias[0].T
 
 
+@pytest.mark.parametrize("normalised", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_blocks_are_what_they_are_said_to_be(kind):
-    network = DenseNetwork(kind, 3, seeds=[1], **SIZES)
+def test_the_blocks_are_what_they_are_said_to_be(kind, normalised):
+    network = DenseNetwork(kind, 3, seeds=[1], normalised=normalised, **SIZES)
+    assert network.normalised == (normalised and kind != "bare")
     with torch.no_grad():
         network.bias.normal_(generator=torch.Generator().manual_seed(0))
     assert torch.allclose(network(X)[0], by_hand(network, X), atol=1e-5)
