@@ -448,7 +448,7 @@ shown(pd.DataFrame.from_dict(table, orient="index").rename_axis("blocks"))
 #
 # They differ by "$h\, +$" and nothing else. Initial weights have variance $2 / \text{width}$. So the
 # plain network has what the quotation asks for, normalised initialisation and normalisation layers.
-# A third kind, *bare*, has neither. Layers are 20 units wide; a last `relu` and an affine map to ten
+# A third kind, *bare*, has PyTorch's default initial weights and no normalisation. Layers are 20 units wide; a last `relu` and an affine map to ten
 # scores read the digit off.
 #
 # **Live**, a short training of two networks of each kind and depth on a part of the digits that are
