@@ -65,7 +65,12 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import KNeighborsClassifier
 
 from nodebook.evidence import claims, recorded, registry, results
-from nodebook.experiments.ch06_latent import latent_ode, sampling_rate, vae_digits
+from nodebook.experiments.ch06_latent import (
+    sampling_rate,
+    spiral_models,
+    spiral_scores,
+    vae_digits,
+)
 from nodebook.figures import plotting
 from nodebook.figures.tables import shown
 from nodebook.figures.text import loose_spread
@@ -277,12 +282,12 @@ Markdown(
 # paper's text has one. The live model takes 200 steps, the recorded ones 4,000 ({numref}`fig-06-live`).
 
 # %%
-live_sets = latent_ode.sets(seed, spirals.SHIFT, counts=(50,))
-live_model, history = latent_ode.train_all(
+live_sets = spiral_models.sets(seed, spirals.SHIFT, counts=(50,))
+live_model, history = spiral_models.train_all(
     "ode_times", [live_sets["train"][50]], [seed], rate=0.01, steps=200
 )
 live_test = live_sets["test"][50]
-live_told = latent_ode.predict(live_model, latent_ode.series([live_test]))[0]
+live_told = spiral_models.predict(live_model, spiral_models.series([live_test]))[0]
 errors = {
     "first 100 points": rms((live_told - live_test.truth)[:, : spirals.POINTS]),
     "further 100 points": rms((live_told - live_test.truth)[:, spirals.POINTS :]),
@@ -318,7 +323,7 @@ plt.show()
 # %% tags=["hide-input"]
 runs = results.read("latent_ode", "spirals")
 grid = results.read("latent_ode", "grid-encoder")
-models = (*latent_ode.PLANS["spirals"].models, "ode_grid")
+models = (*spiral_models.PLANS["spirals"].models, "ode_grid")
 
 
 def entries(name, part, decimals=3):
@@ -326,7 +331,7 @@ def entries(name, part, decimals=3):
     found = grid if name == "ode_grid" else runs
     return {
         f"{n} of 100": loose_spread(recorded.values(found, f"rmse.{name}.{n}.{part}"), decimals)
-        for n in latent_ode.COUNTS
+        for n in spiral_models.COUNTS
     }
 
 
@@ -337,13 +342,13 @@ paper = {
 rows = {}
 for name in ("hold", *models, "family"):
     label = {"hold": "hold the last point", "family": "knows the curves"}.get(
-        name, latent_ode.LABELS.get(name)
+        name, spiral_models.LABELS.get(name)
     )
     rows[label] = entries(name, "truth")
 for name, label in (("rnn", "paper: recurrent"), ("ode", "paper: latent ODE")):
     rows[label] = {
         f"{n} of 100": f"{value:.4f}"
-        for n, value in zip(latent_ode.COUNTS, paper[name], strict=True)
+        for n, value in zip(spiral_models.COUNTS, paper[name], strict=True)
     }
 shown(pd.DataFrame(rows).T.rename_axis("against the noise-free curve"))
 
@@ -352,7 +357,7 @@ shown(pd.DataFrame(rows).T.rename_axis("against the noise-free curve"))
 # model can get below the noise:
 
 # %% tags=["hide-input"]
-rows = {latent_ode.LABELS[name]: entries(name, "noisy") for name in models}
+rows = {spiral_models.LABELS[name]: entries(name, "noisy") for name in models}
 shown(pd.DataFrame(rows).T.rename_axis(f"against points with noise {spirals.NOISE}"))
 
 
@@ -361,7 +366,9 @@ def mean(metric):
     return statistics.fmean(run.metric(metric) for run in runs)
 
 
-wins = {n: sum(run.metric(f"against_rnn_times.{n}") < 1 for run in runs) for n in latent_ode.COUNTS}
+wins = {
+    n: sum(run.metric(f"against_rnn_times.{n}") < 1 for run in runs) for n in spiral_models.COUNTS
+}
 
 
 def smaller(n, base):
@@ -369,8 +376,8 @@ def smaller(n, base):
     return mean(f"rmse.ode_times.{n}.truth") < mean(f"rmse.{base}.{n}.truth")
 
 
-ahead = [n for n in latent_ode.COUNTS if smaller(n, "rnn") and smaller(n, "rnn_times")]
-behind = [n for n in latent_ode.COUNTS if not smaller(n, "rnn") and not smaller(n, "rnn_times")]
+ahead = [n for n in spiral_models.COUNTS if smaller(n, "rnn") and smaller(n, "rnn_times")]
+behind = [n for n in spiral_models.COUNTS if not smaller(n, "rnn") and not smaller(n, "rnn_times")]
 
 
 def listed(counts):
@@ -406,7 +413,7 @@ Markdown(
 rows = {}
 for part in ("familiar", "new"):
     for name in models:
-        rows[f"{part} ground: {latent_ode.LABELS[name]}"] = entries(name, part)
+        rows[f"{part} ground: {spiral_models.LABELS[name]}"] = entries(name, part)
 shown(pd.DataFrame(rows).T.rename_axis("against the noise-free curve"))
 
 # %% [markdown]
@@ -418,7 +425,9 @@ shown(pd.DataFrame(rows).T.rename_axis("against the noise-free curve"))
 # observed.
 
 # %% tags=["hide-input"]
-rows = {latent_ode.LABELS[name]: entries(name, "near") for name in ("ode", "ode_times", "ode_grid")}
+rows = {
+    spiral_models.LABELS[name]: entries(name, "near") for name in ("ode", "ode_times", "ode_grid")
+}
 shown(pd.DataFrame(rows).T.rename_axis("error on the first 100 points"))
 
 # %% tags=["remove-input"]
@@ -428,7 +437,7 @@ shares = {
             a.metric(f"rmse.ode_grid.{n}.{part}") / b.metric(f"rmse.ode_times.{n}.{part}")
             for a, b in zip(grid, runs, strict=True)
         )
-        for n in latent_ode.COUNTS
+        for n in spiral_models.COUNTS
     ]
     for part in ("near", "truth")
 }
@@ -453,9 +462,9 @@ longer = {
 short = {"ode_times": "latent ODE", "rnn_times": "recurrent"}
 parts = {"truth": "further points", "familiar": "familiar ground", "new": "new ground"}
 rows = {
-    f"{short[name]}, {latent_ode.PLANS[variant].steps:,}: {text}": {
+    f"{short[name]}, {spiral_models.PLANS[variant].steps:,}: {text}": {
         f"{n} of 100": loose_spread(recorded.values(found, f"rmse.{name}.{n}.{part}"))
-        for n in latent_ode.COUNTS
+        for n in spiral_models.COUNTS
     }
     for name, found_longer in longer.items()
     for part, text in parts.items()
@@ -472,14 +481,14 @@ def level(name, n, part="truth"):
 
 def counts_where(holds):
     """The numbers of observations at which something holds, as text."""
-    return listed([n for n in latent_ode.COUNTS if holds(n)])
+    return listed([n for n in spiral_models.COUNTS if holds(n)])
 
 
 def change(name, part):
     """Mean errors after the shorter and the longer training, as text."""
     return ", ".join(
         f"{mean(f'rmse.{name}.{n}.{part}'):.2f} to {level(name, n, part):.2f} at {n}"
-        for n in latent_ode.COUNTS
+        for n in spiral_models.COUNTS
     )
 
 
@@ -494,7 +503,7 @@ first = counts_where(lambda n: shortest("rnn_times", n) < shortest("ode_times", 
 then = counts_where(lambda n: shortest("ode_times", n) < shortest("rnn_times", n))
 both = "; ".join(
     f"{shortest('ode_times', n):.2f} against {shortest('rnn_times', n):.2f} at {n}"
-    for n in latent_ode.COUNTS
+    for n in spiral_models.COUNTS
 )
 Markdown(
     f"Longer training improves the latent ODE at {gains} observed points; the baseline, at this fixed "
@@ -516,9 +525,9 @@ Markdown(
 # %% mystnb={"figure": {"caption": "Latent ODE with times, 30 of 100 points observed: the first three test spirals of each direction of seed 0. Left clockwise, right counter-clockwise.", "name": "fig-06-spirals"}, "image": {"alt": "Six panels in three rows, each with a piece of a spiral: a grey line of ground truth, black dots of noisy observations around its first half, a solid blue line of the prediction along that half, and a dashed vermilion line that extrapolates and mostly stays near the grey line."}} tags=["hide-input"]
 run = results.one("latent_ode", "spirals", 0)
 tensors = run.tensors()
-test = latent_ode.sets(0, spirals.SHIFT, counts=(30,))["test"][30]
-model = latent_ode.recorded_model(tensors, "ode_times", 30)
-told = latent_ode.predict(model, latent_ode.series([test]))[0]
+test = spiral_models.sets(0, spirals.SHIFT, counts=(30,))["test"][30]
+model = spiral_models.recorded_model(tensors, "ode_times", 30)
+told = spiral_models.predict(model, spiral_models.series([test]))[0]
 figure, axes = plt.subplots(3, 2, figsize=(5.6, 7.4))
 for clockwise, line in ((True, axes[:, 0]), (False, axes[:, 1])):
     for which, ax in zip(np.flatnonzero(test.clockwise == clockwise)[:3], line, strict=True):
@@ -546,8 +555,8 @@ plt.show()
 
 # %% mystnb={"figure": {"caption": "Error against the noise-free curve by tenth of the further points, mean over the seeds with its standard deviation, with 30 and with 100 of 100 points observed.", "name": "fig-06-horizon"}, "image": {"alt": "Two panels, one above the other, of root mean square error against the number of points past the last observed one, for two latent ODEs and two recurrent networks, with error bars. All curves rise with the horizon."}} tags=["hide-input"]
 figure, axes = plt.subplots(2, 1, figsize=(5.6, 6.0), sharex=True, sharey=True)
-centres = (np.arange(latent_ode.BINS) + 0.5) * spirals.POINTS / latent_ode.BINS
-looks = dict(zip(latent_ode.PLANS["spirals"].models, ("-o", "-s", "--^", "--v"), strict=True))
+centres = (np.arange(spiral_models.BINS) + 0.5) * spirals.POINTS / spiral_models.BINS
+looks = dict(zip(spiral_models.PLANS["spirals"].models, ("-o", "-s", "--^", "--v"), strict=True))
 for n, ax in zip((30, 100), axes, strict=True):
     for (name, look), colour in zip(looks.items(), plotting.CYCLE, strict=False):
         values = np.array([run.history["by_horizon"][name][str(n)] for run in runs])
@@ -560,7 +569,7 @@ for n, ax in zip((30, 100), axes, strict=True):
             markersize=4,
             linewidth=1.2,
             elinewidth=0.7,
-            label=latent_ode.LABELS[name],
+            label=spiral_models.LABELS[name],
         )
     ax.set(ylabel="root mean square error", title=f"{n} of 100 observed")
 axes[1].set_xlabel("points past the observed stretch")
@@ -585,7 +594,7 @@ rows = {
         "further points": loose_spread(recorded.values(runs, f"no_times.{n}"), 2),
         "first 100 points": loose_spread(near_ratios(n), 2),
     }
-    for n in latent_ode.COUNTS
+    for n in spiral_models.COUNTS
 }
 shown(pd.DataFrame(rows).T.rename_axis("error without times, as a multiple"))
 
@@ -613,9 +622,9 @@ Markdown(
 
 # %% mystnb={"figure": {"caption": "Latent trajectories of 60 test spirals about one shared centre, 100 of 100 points observed, seen along their first two principal components; dots mark time 0. Solid: clockwise; dashed: counter-clockwise.", "name": "fig-06-latent"}, "image": {"alt": "A plane of two principal components with curves that start from dots, solid blue for clockwise and dashed vermilion for counter-clockwise spirals. The blue ones lie close together, the vermilion ones mostly around them."}} tags=["hide-input"]
 shared = results.read("latent_ode", "shared-centre")
-test = latent_ode.sets(0, 0.0, counts=(100,))["test"][100].take(np.arange(60))
-model = latent_ode.recorded_model(shared[0].tensors(), "ode_times", 100)
-z0 = torch.as_tensor(latent_ode.states(model, test))[None]
+test = spiral_models.sets(0, 0.0, counts=(100,))["test"][100].take(np.arange(60))
+model = spiral_models.recorded_model(shared[0].tensors(), "ode_times", 100)
+z0 = torch.as_tensor(spiral_scores.states(model, test))[None]
 with torch.no_grad():
     paths = model.trajectory(z0, torch.as_tensor(test.t[: spirals.POINTS]).float())[:, 0].numpy()
 axes_of = PCA(2).fit(paths.reshape(-1, paths.shape[-1]))
@@ -636,13 +645,13 @@ plt.show()
 # %% tags=["hide-input"]
 def by_neighbours(run):
     """Share of test spirals whose direction most of the 15 nearest training states have, by n."""
-    parts = latent_ode.sets(run.seed, 0.0)
+    parts = spiral_models.sets(run.seed, 0.0)
     shares, tensors = {}, run.tensors()
-    for n in latent_ode.COUNTS:
-        model = latent_ode.recorded_model(tensors, "ode_times", n)
+    for n in spiral_models.COUNTS:
+        model = spiral_models.recorded_model(tensors, "ode_times", n)
         train, test = parts["train"][n], parts["test"][n]
-        reader = KNeighborsClassifier(15).fit(latent_ode.states(model, train), train.clockwise)
-        shares[n] = reader.score(latent_ode.states(model, test), test.clockwise)
+        reader = KNeighborsClassifier(15).fit(spiral_scores.states(model, train), train.clockwise)
+        shares[n] = reader.score(spiral_scores.states(model, test), test.clockwise)
     return shares
 
 
@@ -653,7 +662,7 @@ def by_radius(seed):
     spiral, that one is taken to be clockwise.
     """
     shares = {}
-    for n, test in latent_ode.sets(seed, 0.0)["test"].items():
+    for n, test in spiral_models.sets(seed, 0.0)["test"].items():
         fitted = []
         for points, seen in zip(test.noisy, test.observed, strict=True):
             z = points[seen] @ np.array([1, 1j])
@@ -667,7 +676,7 @@ def outside(seed):
     """Share of the counter-clockwise test spirals with a point, of the first 100, off the ring."""
     turned = spirals.curve(np.arange(spirals.LAST_START + spirals.POINTS), True, shift=0.0)
     ring = np.linalg.norm(turned, axis=1)
-    test = latent_ode.sets(seed, 0.0, counts=(100,))["test"][100]
+    test = spiral_models.sets(seed, 0.0, counts=(100,))["test"][100]
     radius = np.linalg.norm(test.truth[~test.clockwise, : spirals.POINTS], axis=2)
     return float(((radius < ring.min()) | (radius > ring.max())).any(axis=1).mean())
 
@@ -677,7 +686,7 @@ def over_seeds(shares):
     return {text: loose_spread([share[n] for share in shares]) for n, text in columns.items()}
 
 
-columns = {n: f"{n} of 100" for n in latent_ode.COUNTS}
+columns = {n: f"{n} of 100" for n in spiral_models.COUNTS}
 rows = {
     "two centres, read linearly": {
         text: loose_spread(recorded.values(runs, f"direction.ode_times.{n}"))
@@ -697,7 +706,7 @@ shown(pd.DataFrame(rows).T.rename_axis("share of directions that are read right"
 # %% tags=["remove-input"]
 further = ", ".join(
     f"{loose_spread(recorded.values(shared, f'rmse.ode_times.{n}.truth'), 2)} at {n}"
-    for n in latent_ode.COUNTS
+    for n in spiral_models.COUNTS
 )
 Markdown(
     "Chance is one half. What a linear classifier cannot read may still be there: one kind can lie in "

@@ -4,7 +4,11 @@ import torch
 from torch import Tensor
 
 from nodebook.documents.formulas.document_001 import adjoint_ode_minus
-from nodebook.documents.formulas.document_002 import along_solutions, field_at, integral_form
+from nodebook.documents.formulas.document_002_lagrangian import (
+    along_solutions,
+    field_at,
+    integral_form,
+)
 from nodebook.documents.formulas.system import System, loss, times_matrix
 from nodebook.documents.formulas.verdicts import Evaluation, Formula
 from nodelib.ode.solvers import solve

@@ -4,7 +4,11 @@ import pytest
 import torch
 
 from nodebook.documents.formulas import FORMULAS, system, verdicts
-from nodebook.documents.formulas.document_001 import LAST_TIME, code_times, ode_adjoint_gradients
+from nodebook.documents.formulas.document_001_listing import (
+    LAST_TIME,
+    code_times,
+    ode_adjoint_gradients,
+)
 from nodebook.documents.formulas.document_002 import euler_recurrences
 from nodebook.documents.formulas.system import Inputs, System, chebyshev
 from nodebook.documents.formulas.verdicts import Evaluation, judge

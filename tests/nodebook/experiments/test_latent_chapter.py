@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from nodebook.evidence import claims, results
-from nodebook.experiments.ch06_latent import latent_ode
+from nodebook.experiments.ch06_latent import spiral_models
 from nodelib.data import spirals
 
 
 def means(metric, variant="spirals", experiment="latent_ode"):
     """Means of a recorded metric over the seeds, by number of observations."""
     runs = results.read(experiment, variant)
-    counts = latent_ode.COUNTS
+    counts = spiral_models.COUNTS
     return {n: np.mean([run.metric(metric.replace("#", str(n))) for run in runs]) for n in counts}
 
 
@@ -34,13 +34,13 @@ def test_the_chapter_is_right_about_longer_training():
         "rnn_times": means("rmse.rnn_times.#.truth", "longer-recurrent"),
     }
     short = {name: means(f"rmse.{name}.#.truth") for name in long}
-    assert all(long["ode_times"][n] < short["ode_times"][n] for n in latent_ode.COUNTS)
-    worse = [n for n in latent_ode.COUNTS if long["rnn_times"][n] > short["rnn_times"][n]]
+    assert all(long["ode_times"][n] < short["ode_times"][n] for n in spiral_models.COUNTS)
+    worse = [n for n in spiral_models.COUNTS if long["rnn_times"][n] > short["rnn_times"][n]]
     assert worse == [30, 50]
     best = {
-        name: {n: min(short[name][n], long[name][n]) for n in latent_ode.COUNTS} for name in long
+        name: {n: min(short[name][n], long[name][n]) for n in spiral_models.COUNTS} for name in long
     }
-    behind = [n for n in latent_ode.COUNTS if best["ode_times"][n] > best["rnn_times"][n]]
+    behind = [n for n in spiral_models.COUNTS if best["ode_times"][n] > best["rnn_times"][n]]
     assert behind == [30, 50]
     familiar = means("rmse.rnn_times.#.familiar", "longer-recurrent")
     for other in (
@@ -48,19 +48,23 @@ def test_the_chapter_is_right_about_longer_training():
         means("rmse.ode_times.#.familiar", "longer"),
         means("rmse.ode_times.#.familiar"),
     ):
-        assert all(familiar[n] < other[n] for n in latent_ode.COUNTS)
+        assert all(familiar[n] < other[n] for n in spiral_models.COUNTS)
     fresh = means("rmse.rnn_times.#.new"), means("rmse.rnn_times.#.new", "longer-recurrent")
-    assert [n for n in latent_ode.COUNTS if fresh[1][n] > fresh[0][n]] == [30, 50]
-    assert latent_ode.PLANS["longer"].rates == latent_ode.PLANS["longer-recurrent"].rates == (0.01,)
-    assert latent_ode.PLANS["spirals"].steps == 4000
+    assert [n for n in spiral_models.COUNTS if fresh[1][n] > fresh[0][n]] == [30, 50]
+    assert (
+        spiral_models.PLANS["longer"].rates
+        == spiral_models.PLANS["longer-recurrent"].rates
+        == (0.01,)
+    )
+    assert spiral_models.PLANS["spirals"].steps == 4000
 
 
 def test_new_ground_is_new_in_part_only():
     last = spirals.LAST_START + spirals.POINTS - 1
-    starts = np.arange(latent_ode.FAMILIAR, spirals.LAST_START + 1)
+    starts = np.arange(spiral_models.FAMILIAR, spirals.LAST_START + 1)
     further = starts[:, None] + spirals.POINTS + np.arange(spirals.POINTS)
     assert last == 799
-    assert last >= latent_ode.FAMILIAR - 1 + 2 * spirals.POINTS - 1
+    assert last >= spiral_models.FAMILIAR - 1 + 2 * spirals.POINTS - 1
     beyond = (further > last).mean(axis=1)
     assert (beyond[0], beyond[-1], beyond.mean()) == (0, 1, pytest.approx(0.5, abs=0.01))
 

@@ -8,7 +8,14 @@ import pytest
 import torch
 
 from nodebook.evidence.verification import compare
-from nodebook.experiments.ch06_latent import latent_listing, latent_ode, sampling_rate, vae_digits
+from nodebook.experiments.ch06_latent import (
+    latent_listing,
+    latent_ode,
+    sampling_rate,
+    spiral_models,
+    spiral_scores,
+    vae_digits,
+)
 from nodelib import data
 from nodelib.data import spirals
 from nodelib.errors import ModelError
@@ -26,9 +33,10 @@ def recorded(variant, seed, outcome):
 def hurried():
     """Two models of two seeds after two steps, and the metrics as they derive again."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(latent_ode, "COUNTS", (30, 100))
-        plan = latent_ode.Plan(("ode_times", "rnn_times"), rates=(0.003, 0.01), steps=2)
-        patch.setitem(latent_ode.PLANS, "spirals", plan)
+        plan = spiral_models.Plan(
+            ("ode_times", "rnn_times"), rates=(0.003, 0.01), steps=2, counts=(30, 100)
+        )
+        patch.setitem(spiral_models.PLANS, "spirals", plan)
         outcomes = latent_ode.run_together("spirals", (0, 3))
         again = latent_ode.rederive(recorded("spirals", 3, outcomes[3]))
         yield {seed: outcome.metrics for seed, outcome in outcomes.items()}, again
@@ -56,14 +64,14 @@ def test_the_setting_with_the_least_validation_error_is_kept(hurried):
 
 def test_the_simple_guesses_have_the_error_that_they_should(hurried):
     rmse = hurried[0][0]["rmse"]
-    test = latent_ode.sets(0, spirals.SHIFT)["test"][100]
+    test = spiral_models.sets(0, spirals.SHIFT)["test"][100]
     error = test.noisy[:, 99:100] - test.truth[:, 100:]
     assert rmse["hold"]["100"]["truth"] == pytest.approx(np.sqrt(np.mean(error**2)))
     assert rmse["family"]["100"]["truth"] < 0.05
 
 
 def test_no_test_spiral_is_trained_on_and_none_is_seen_past_its_hundredth_point():
-    data_of = latent_ode.sets(1, spirals.SHIFT)
+    data_of = spiral_models.sets(1, spirals.SHIFT)
     starts = {part: data_of[part][30].truth[:, 0] for part in spirals.SPLITS}
     every = np.concatenate(list(starts.values()))
     assert len(np.unique(spirals.split(1000, 1)["test"])) == 200
@@ -72,19 +80,19 @@ def test_no_test_spiral_is_trained_on_and_none_is_seen_past_its_hundredth_point(
 
 
 def test_the_direction_is_read_from_states_that_hold_it_and_not_from_others(monkeypatch):
-    parts = latent_ode.sets(0, 0.0, (30,))
+    parts = spiral_models.sets(0, 0.0, (30,))
     train, test = parts["train"][30], parts["test"][30]
     rng = np.random.default_rng(0)
     monkeypatch.setattr(
-        latent_ode, "states", lambda model, shown: rng.normal(size=(len(shown.start), 4))
+        spiral_scores, "states", lambda model, shown: rng.normal(size=(len(shown.start), 4))
     )
-    assert latent_ode.direction_read(None, train, test) < 0.65
+    assert spiral_scores.direction_read(None, train, test) < 0.65
     monkeypatch.setattr(
-        latent_ode,
+        spiral_scores,
         "states",
         lambda model, shown: rng.normal(size=(len(shown.start), 4)) + 9 * shown.clockwise[:, None],
     )
-    assert latent_ode.direction_read(None, train, test) == 1
+    assert spiral_scores.direction_read(None, train, test) == 1
 
 
 @pytest.mark.parametrize("variant", sampling_rate.VARIANTS)

@@ -1,0 +1,126 @@
+"""The models of chapter 06 on spirals, and the sets that they are trained and tested on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nodelib.data import spirals
+from nodelib.data.spirals import POINTS, SPACING
+from nodelib.models.latent.ode import LatentODE, Sizes
+from nodelib.models.latent.recurrent import Forecaster
+from nodelib.models.networks import load_weights
+from nodelib.training import History, Recipe
+from nodelib.training.series import Series, fit
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a variant trains: models, on ``counts`` points of curves ``shift`` from the origin."""
+
+    models: tuple[str, ...]
+    rates: tuple[float, ...] = (0.01,)
+    steps: int = 4000
+    shift: float = spirals.SHIFT
+    counts: tuple[int, ...] = (30, 50, 100)
+
+
+PLANS = {
+    "spirals": Plan(("ode", "ode_times", "rnn", "rnn_times"), rates=(0.003, 0.01)),
+    "shared-centre": Plan(("ode_times",), shift=0.0),
+    "grid-encoder": Plan(("ode_grid",)),
+    "longer": Plan(("ode_times",), steps=12_000),
+    "longer-recurrent": Plan(("rnn_times",), steps=12_000),
+}
+
+COUNTS = PLANS["spirals"].counts
+LABELS = {
+    "ode": "latent ODE, no times",
+    "ode_times": "latent ODE, with times",
+    "ode_grid": "latent ODE, grid at once",
+    "rnn": "recurrent, no times",
+    "rnn_times": "recurrent, with times",
+}
+BATCH, CLIP = 32, 1.0
+SCALE = 5.0
+NODE = 10
+BINS = 10
+FAMILIAR = spirals.LAST_START - POINTS
+
+Model = LatentODE | Forecaster
+
+
+def build(name: str, seeds: Sequence[int]) -> Model:
+    """Untrained models of this name side by side."""
+    times = name.endswith("_times")
+    if name.startswith("rnn"):
+        return Forecaster(times=times, seeds=seeds)
+    nodes = torch.arange(0, 2 * POINTS + 1, NODE) * SPACING
+    sizes = Sizes(places=POINTS) if name == "ode_grid" else Sizes()
+    return LatentODE(sizes, times=times, nodes=nodes, seeds=seeds)
+
+
+def sets(seed: int, shift: float, counts: Sequence[int] = COUNTS) -> dict[str, dict]:
+    """For each split and number of observations the spirals of a seed."""
+    parts = spirals.split(1000, seed)
+    whole = {n: spirals.make(seed, observed=n, shift=shift) for n in counts}
+    return {
+        part: {n: made.take(which) for n, made in whole.items()} for part, which in parts.items()
+    }
+
+
+def series(every: Sequence[spirals.Spirals]) -> Series:
+    """One set of spirals for each network, scaled, as the models take them."""
+    return Series.of(every[0].t, [s.noisy / SCALE for s in every], [s.observed for s in every])
+
+
+def strides(name: str, n: int) -> dict[str, float]:
+    """The strides on offer beyond the observations, in points; one that means nothing to an ODE."""
+    if not name.startswith("rnn"):
+        return {"any": 1.0}
+    mean = (POINTS + 1) / (n + 1)
+    return {"mean": mean} if name == "rnn" else {"one": 1.0, "mean": mean}
+
+
+@torch.no_grad()
+def predict(model: Model, shown: Series, stride: float = 1.0) -> np.ndarray:
+    """Predictions at all places of the grid, (S, N, T, 2), in the units of the curves.
+
+    A recurrent network predicts the further points only; the others are NaN.
+    """
+    first = shown.until(POINTS)
+    if isinstance(model, LatentODE):
+        return SCALE * model.predict(first.t, first.x, first.observed, shown.t).numpy()
+    after = shown.t[POINTS:]
+    told = SCALE * model.forecast(first.t, first.x, first.observed, after, stride * SPACING)
+    blank = np.full((*shown.x.shape[:2], POINTS, 2), np.nan, np.float32)
+    return np.concatenate([blank, told.numpy()], axis=2)
+
+
+def alone(name: str, weights: Mapping[str, Tensor]) -> Model:
+    """One model from its weights."""
+    return load_weights(build(name, [0]), {key: value[None] for key, value in weights.items()})
+
+
+def recorded_model(tensors: Mapping[str, Tensor], name: str, n: int) -> Model:
+    """One model of a recorded run."""
+    start = f"{name}/{n}/"
+    return alone(
+        name,
+        {key.removeprefix(start): value for key, value in tensors.items() if key.startswith(start)},
+    )
+
+
+def train_all(
+    name: str, train: Sequence[spirals.Spirals], seeds: Sequence[int], rate: float, steps: int
+) -> tuple[Model, History]:
+    """Train models of one name side by side, each on its own spirals."""
+    model = build(name, seeds)
+    recipe = Recipe(steps, rate, "one-cycle", clip=CLIP)
+    shown = series(train).until(POINTS)
+    scale = spirals.NOISE / SCALE
+    label = f"{name} at {rate:g}"
+    history = fit(model, shown, recipe, seeds=seeds, scale=scale, batch=BATCH, label=label)
+    return model, history
