@@ -67,6 +67,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from nodebook.evidence import claims, recorded, registry, results
 from nodebook.experiments.ch06_latent import (
     sampling_rate,
+    signals,
     spiral_models,
     spiral_scores,
     vae_digits,
@@ -798,7 +799,7 @@ Markdown(
 )
 
 # %% mystnb={"figure": {"caption": "A stretch of the test minute of the ECG. Dots: the samples that the models get, every 8th (above) and every 16th (below). Beyond the vertical line there are none.", "name": "fig-06-ecg"}, "image": {"alt": "Two panels of voltage against time: the recorded ECG in grey with sharp peaks, black dots on it up to the middle, the output of the latent ODE in blue, which follows the samples roughly, misses the height of the peak and goes its own way after the vertical line, and the cubic spline in vermilion up to the line."}} tags=["hide-input"]
-signal = sampling_rate.ecg_signal()
+signal = signals.ecg_signal()
 weights = by_signal["ecg"][0].tensors()
 seconds = signal.t / 10
 figure, axes = plt.subplots(2, 1, figsize=(5.6, 5.0), sharex=True)

@@ -12,6 +12,7 @@ from nodebook.experiments.ch06_latent import (
     latent_listing,
     latent_ode,
     sampling_rate,
+    signals,
     spiral_models,
     spiral_scores,
     vae_digits,
@@ -97,7 +98,7 @@ def test_the_direction_is_read_from_states_that_hold_it_and_not_from_others(monk
 
 @pytest.mark.parametrize("variant", sampling_rate.VARIANTS)
 def test_what_is_recorded_of_the_sampling_rate_follows_from_the_weights(variant, monkeypatch):
-    whole = sampling_rate.signal
+    whole = signals.signal
     monkeypatch.setattr(sampling_rate, "signal", lambda *a: dataclasses.replace(whole(*a), steps=2))
     outcome = sampling_rate.run_together(variant, (0,))[0]
     again = sampling_rate.rederive(recorded(variant, 0, outcome))
@@ -106,7 +107,7 @@ def test_what_is_recorded_of_the_sampling_rate_follows_from_the_weights(variant,
 
 
 def test_windows_of_the_ecg_begin_on_the_coarsest_grid_and_stay_in_their_part():
-    signal = sampling_rate.ecg_signal()
+    signal = signals.ecg_signal()
     wave = data.toy_ecg().record.signals[:, 0]
     known = wave[: 180 * 360]
     wave = (wave - known.mean()) / known.std()
@@ -116,14 +117,14 @@ def test_windows_of_the_ecg_begin_on_the_coarsest_grid_and_stay_in_their_part():
 
 
 def test_only_every_kth_point_is_shown():
-    signal = sampling_rate.spiral_signal(0)
+    signal = signals.spiral_signal(0)
     shown = signal.series("test", 5)
     assert shown.observed[0, 0].nonzero()[:, 0].tolist() == list(range(0, 100, 5))
     assert sampling_rate.held_back(signal, 5).tolist() == [n for n in range(95) if n % 5]
 
 
 def test_plain_interpolation_goes_through_the_samples_and_smoothing_does_not():
-    signal = sampling_rate.spiral_signal(0)
+    signal = signals.spiral_signal(0)
     small = {part: x[:3] for part, x in signal.given.items()}
     signal = dataclasses.replace(signal, given=small, truth=small)
     told = sampling_rate.by_hand(signal, 5)
