@@ -3,13 +3,13 @@
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["odeint"]
+__all__ = ["integrate", "odeint"]
 
 
 def __getattr__(name: str) -> Any:
-    """``nodelib.odeint``, imported when it is asked for: most commands need no PyTorch."""
-    if name == "odeint":
-        from nodelib.ode.gradients import odeint
+    """``odeint`` and ``integrate``, imported when asked for: most commands need no PyTorch."""
+    if name in __all__:
+        from nodelib.ode import gradients
 
-        return odeint
+        return getattr(gradients, name)
     raise AttributeError(f"module 'nodelib' has no attribute {name!r}")

@@ -18,8 +18,9 @@ from nodebook.press import reuse, status
 from nodebook.press.chapters import Chapter
 from nodelib import files
 
-GENERATED = {"book/scorecard.md", "book/status.md"}
-"""Pages whose tables come from the ledger and from the manifests of this build."""
+LIBRARY = "book/library.md"
+GENERATED = {"book/scorecard.md", "book/status.md", LIBRARY}
+"""Pages made from the ledger, from the manifests of this build, and from the library."""
 
 
 class Stage:
@@ -77,11 +78,21 @@ def stage(folder: Path, executed: Path, chapters: list[Chapter]) -> Stage:
         manifests.append(manifest)
         layout.write(f"notebooks/{chapter.name}.ipynb", page(source, manifest))
     layout.write("book/scorecard.md", scorecard.render().encode())
+    if (top / LIBRARY).is_file():
+        layout.write(LIBRARY, library(top).encode())
     layout.write("book/status.md", status.render(manifests).encode())
     layout.write("_toc.yml", (top / "_toc.yml").read_bytes())
     layout.write("_config.yml", configuration(top / "_config.yml").encode())
     layout.prune()
     return layout
+
+
+def library(top: Path) -> str:
+    """The page of the library, which ends in a comment that changes with the code it shows."""
+    digest = hashlib.sha256()
+    for path in sorted((top / "nodelib").rglob("*.py")):
+        digest.update(f"{path.relative_to(top)}\0{files.sha256(path)}\n".encode())
+    return (top / LIBRARY).read_text(encoding="utf-8") + f"\n% nodelib {digest.hexdigest()}\n"
 
 
 def page(executed: Path, manifest: reuse.Manifest) -> bytes:
