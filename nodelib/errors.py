@@ -21,5 +21,9 @@ class SolverError(NodelibError):
     """An ODE solve cannot start or cannot go on."""
 
 
+class ChangedFieldError(SolverError):
+    """A backward pass found that the field is no longer the function that was solved."""
+
+
 class ModelError(NodelibError):
     """A model or its training was asked for something that it cannot be."""

@@ -25,11 +25,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nodelib.errors import SolverError
-from nodelib.ode.checkpointing import last_touched, refuse_second_derivatives
+from nodelib.errors import ChangedFieldError, SolverError
+from nodelib.ode.checkpointing import last_touched
 from nodelib.ode.dependence import WatchedField
+from nodelib.ode.evaluations import CountedField
+from nodelib.ode.replay import (
+    autocast_at,
+    buffers_kept,
+    check_same,
+    hooks_silent,
+    refuse_foreign_backward,
+)
 from nodelib.ode.solvers import AcceptedStep, Solution, SolveStats, solve
-from nodelib.ode.steps import CountedField, Field, rms, time_like
+from nodelib.ode.steps import Field, rms, time_like
 
 
 @dataclass(frozen=True)
@@ -81,13 +89,16 @@ class _Adjoint(torch.autograd.Function):
         solution = solve(WatchedField(task.f, params), z0, t, **task.arguments)
         task.stats = solution.stats
         ctx.task = task
-        ctx.save_for_backward(t, solution.z, *params)
+        ctx.autocast = autocast_at(z0.device)
+        place, value = solution.witness or (0, solution.z[0])
+        ctx.place = place
+        ctx.save_for_backward(t, solution.z, value, *params)
         return solution.z
 
     @staticmethod
     def backward(ctx, grad_z: Tensor) -> tuple[Tensor | None, ...]:
-        refuse_second_derivatives()
-        t, z, *listed = ctx.saved_tensors
+        refuse_foreign_backward()
+        t, z, value, *listed = ctx.saved_tensors
         # Parameters may have been frozen since the forward pass.
         params = [param for param in listed if param.requires_grad]
         if not torch.isfinite(grad_z).all():
@@ -95,11 +106,14 @@ class _Adjoint(torch.autograd.Function):
         f = CountedField(ctx.task.f, z[0])
         system = AugmentedField(f, z[0], params)
         times = t.double().tolist()
-        flat, cost, steps = _solve_backwards(system, times, z, grad_z, ctx.task)
-        _, adjoint, _ = system.split(flat)
         grad_t = None
-        if ctx.needs_input_grad[2]:
-            grad_t = _time_gradients(f, times, z, grad_z, adjoint)
+        with ctx.autocast, buffers_kept(ctx.task.f), hooks_silent(params):
+            if last_touched(grad_z):
+                _check_field(system, times, z, (ctx.place, value), last_touched(grad_z))
+            flat, cost, steps = _solve_backwards(system, times, z, grad_z, ctx.task)
+            _, adjoint, _ = system.split(flat)
+            if ctx.needs_input_grad[2]:
+                grad_t = _time_gradients(f, times, z, grad_z, adjoint)
         track = {}
         if steps:
             parts = [system.split(step.z) for step in steps]
@@ -112,6 +126,26 @@ class _Adjoint(torch.autograd.Function):
         found = iter(system.parameter_gradients(flat))
         grad_params = (next(found) if param.requires_grad else None for param in listed)
         return None, adjoint, grad_t, *grad_params
+
+
+def _check_field(
+    system: "AugmentedField", times: list[float], z: Tensor, witness: tuple[int, Tensor], last: int
+) -> None:
+    """ChangedFieldError unless the field is still what it was at one output of the solve.
+
+    Where the way back does not begin at that output, this takes an evaluation more, which is not
+    counted.
+    """
+    place, value = witness
+    if place == last:
+        system.expected = value
+        return
+    check_same(
+        CountedField(system.f.f, z[0])(time_like(times[place], z), z[place]),
+        value,
+        0.0,
+        f"the field at t = {times[place]:g}",
+    )
 
 
 def _solve_backwards(
@@ -134,6 +168,8 @@ def _solve_backwards(
                 norm=system.norm,
                 record_steps=task.record,
             )
+        except ChangedFieldError:
+            raise
         except SolverError as error:
             raise SolverError(
                 f"In the backward solve of the adjoint, from t = {times[i]:g} to "
@@ -168,6 +204,7 @@ class AugmentedField:
 
     def __init__(self, f: Field, z0: Tensor, params: list[Tensor]) -> None:
         self.f, self.params, self.z0 = f, params, z0
+        self.expected: Tensor | None = None
         self.sizes = [z0.numel(), z0.numel(), sum(param.numel() for param in params)]
 
     def join(self, z: Tensor, a: Tensor) -> Tensor:
@@ -193,6 +230,9 @@ class AugmentedField:
         with torch.enable_grad():
             z = z.detach().requires_grad_()
             value = self.f(t, z)
+        if self.expected is not None:
+            check_same(value, self.expected, 0.0, f"the field at t = {float(t):g}")
+            self.expected = None
         inputs = (z, *self.params)
         if value.requires_grad:
             # The graph is kept for fields that share a part of theirs between calls.

@@ -16,11 +16,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nodelib.errors import SolverError
 from nodelib.ode import tableaus
 from nodelib.ode.dependence import WatchedField
+from nodelib.ode.evaluations import CountedField
+from nodelib.ode.replay import (
+    autocast_at,
+    buffers_kept,
+    check_same,
+    generators_at,
+    hooks_silent,
+    refuse_foreign_backward,
+)
 from nodelib.ode.solvers import Solution, SolveStats, solve, stretched
-from nodelib.ode.steps import CountedField, Field, runge_kutta_step
+from nodelib.ode.steps import Field, runge_kutta_step
 
 
 def solve_checkpointed(
@@ -48,14 +56,19 @@ class _Checkpointed(torch.autograd.Function):
         task.stats = solution.stats
         ctx.task = task
         ctx.clock = [(step.interval, step.t, step.dt) for step in solution.steps]
-        ctx.save_for_backward(t, *params, *(step.z for step in solution.steps))
+        ctx.draws = [step.generators for step in solution.steps]
+        ctx.autocast = autocast_at(z0.device)
+        states = [step.z for step in solution.steps]
+        if states:
+            states.append(solution.z[-1].clone())
+        ctx.save_for_backward(t, *params, *states)
         return solution.z
 
     @staticmethod
     def backward(ctx, grad_z: Tensor) -> tuple[Tensor | None, ...]:
-        refuse_second_derivatives()
+        refuse_foreign_backward()
         t, *saved = ctx.saved_tensors
-        count = len(saved) - len(ctx.clock)
+        count = len(saved) - len(ctx.clock) - bool(ctx.clock)
         params, states = saved[:count], saved[count:]
         f = CountedField(ctx.task.f, grad_z[0])
         tableau = tableaus.find(ctx.task.arguments["method"]).without_error
@@ -67,29 +80,36 @@ class _Checkpointed(torch.autograd.Function):
         # Parameters may have been frozen since the forward pass.
         live = [index for index, param in enumerate(params) if param.requires_grad]
         grad_params: list[Tensor | None] = [None] * count
-        steps = [step for step in zip(ctx.clock, states, strict=True) if step[0][0] < last]
+        steps = [index for index, step in enumerate(ctx.clock) if step[0] < last]
         reached = last + 1
-        for (interval, start, dt), state in reversed(steps):
-            if interval + 1 < reached:
-                reached = interval + 1
-                adjoint = adjoint + grad_z[reached]
-            with torch.enable_grad():
-                z = state.detach().requires_grad_()
-                inputs = [z, *(params[index] for index in live)]
+        with ctx.autocast, buffers_kept(ctx.task.f), hooks_silent([params[k] for k in live]):
+            for index in reversed(steps):
+                interval, start, dt = ctx.clock[index]
+                place = f"the step from t = {start:g} with dt = {dt:.3g}"
+                if interval + 1 < reached:
+                    reached = interval + 1
+                    adjoint = adjoint + grad_z[reached]
+                state, after = states[index : index + 2]
+                with torch.enable_grad(), generators_at(ctx.draws[index], state.device):
+                    z = state.detach().requires_grad_()
+                    inputs = [z, *(params[k] for k in live)]
+                    if wants_t:
+                        ends = t[interval : interval + 2].detach().requires_grad_()
+                        start, dt = stretched(ends, start, dt, z.dtype)
+                        inputs.append(ends)
+                    end, _ = runge_kutta_step(f, tableau, start, dt, z)
+                check_same(end, after, state, place)
+                # The graph is kept for fields that share a part of theirs between calls.
+                grads = torch.autograd.grad(
+                    end, inputs, adjoint, allow_unused=True, retain_graph=True
+                )
+                adjoint = grads[0]
                 if wants_t:
-                    ends = t[interval : interval + 2].detach().requires_grad_()
-                    start, dt = stretched(ends, start, dt, z.dtype)
-                    inputs.append(ends)
-                end, _ = runge_kutta_step(f, tableau, start, dt, z)
-            # The graph is kept for fields that share a part of theirs between calls.
-            grads = torch.autograd.grad(end, inputs, adjoint, allow_unused=True, retain_graph=True)
-            adjoint = grads[0]
-            if wants_t:
-                grad_t[interval : interval + 2] += grads[-1]
-            for index, grad in zip(live, grads[1 : len(live) + 1], strict=True):
-                if grad is not None:
-                    total = grad_params[index]
-                    grad_params[index] = grad if total is None else total + grad
+                    grad_t[interval : interval + 2] += grads[-1]
+                for k, grad in zip(live, grads[1 : len(live) + 1], strict=True):
+                    if grad is not None:
+                        total = grad_params[k]
+                        grad_params[k] = grad if total is None else total + grad
         ctx.task.backward.append(SolveStats(f.nfe, len(steps), 0))
         filled = (
             torch.zeros_like(param) if grad is None else grad
@@ -102,15 +122,3 @@ def last_touched(grad_z: Tensor) -> int:
     """Index of the last output that the loss looks at, 0 if none: nothing behind it matters."""
     touched = grad_z.reshape(len(grad_z), -1).ne(0).any(1).nonzero()
     return int(touched[-1]) if len(touched) else 0
-
-
-def refuse_second_derivatives() -> None:
-    """SolverError where a backward pass is asked to be differentiable itself.
-
-    Torch would return gradients that silently depend on nothing.
-    """
-    if torch.is_grad_enabled():
-        raise SolverError(
-            "Second derivatives (create_graph=True) of a solve are to be had with "
-            'grad="backprop" only.'
-        )

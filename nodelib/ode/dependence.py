@@ -7,6 +7,7 @@ walked, and a tensor that is met there but was not listed is an error.
 
 import functools
 from collections.abc import Iterable, Iterator
+from types import CellType
 
 import torch
 from torch import Tensor, nn
@@ -29,10 +30,7 @@ def parameters_of(f: Field, params: Iterable[Tensor] | None) -> tuple[Tensor, ..
     for entry in listed:
         if not isinstance(entry, Tensor):
             raise SolverError(f"params must hold tensors, not {type(entry).__name__}.")
-    owner = f
-    while isinstance(owner, functools.partial):
-        owner = owner.func
-    owner = getattr(owner, "__self__", owner)
+    owner = _owner(f)
     if isinstance(owner, nn.Module):
         listed += owner.parameters()
     wanted = tuple({id(tensor): tensor for tensor in listed if tensor.requires_grad}.values())
@@ -40,10 +38,35 @@ def parameters_of(f: Field, params: Iterable[Tensor] | None) -> tuple[Tensor, ..
     return wanted
 
 
+def modules_of(f: Field) -> tuple[nn.Module, ...]:
+    """The modules that ``f`` is seen to use.
+
+    They are the one that it is, is a method of or is a ``partial`` of, and those that a function
+    is handed, closes over, or reads as globals.
+    """
+    if isinstance(f, nn.Module):
+        return (f,)
+    seen: list[object] = []
+    while isinstance(f, functools.partial):
+        seen += (*f.args, *f.keywords.values())
+        f = f.func
+    owner = _owner(f)
+    seen += (owner, *getattr(owner, "__dict__", {}).values())
+    code = getattr(getattr(f, "__func__", f), "__code__", None)
+    if code is not None:
+        function = getattr(f, "__func__", f)
+        seen += (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+        seen += (cell.cell_contents for cell in function.__closure__ or () if _filled(cell))
+        seen += (function.__globals__.get(name) for name in code.co_names)
+    modules = (getattr(x, "__self__", x) for x in seen)
+    return tuple({id(x): x for x in modules if isinstance(x, nn.Module)}.values())
+
+
 class WatchedField:
     """A field whose first value is searched for tensors that are not in ``params``.
 
-    For use without gradient: the first value is computed with one, searched, and detached.
+    For use without gradient: the first value is computed with one, searched, and detached. Its
+    graph is freed with it.
     """
 
     def __init__(self, f: Field, params: tuple[Tensor, ...]) -> None:
@@ -54,19 +77,44 @@ class WatchedField:
         if self.searched:
             return self.f(t, z)
         self.searched = True
-        # This graph is thrown away: whoever counts or moves saved tensors shall not meet it.
-        hooks = torch.autograd.graph.saved_tensors_hooks(_unchanged, _unchanged)
-        with torch.enable_grad(), hooks:
-            value = self.f(t.detach(), z.detach())
-        if not (isinstance(value, Tensor) and value.requires_grad):
-            return value
-        for tensor in _leaves([_edge(value)], {_edge(param) for param in self.params}):
+        value, unlisted = self._searched(t, z.detach())
+        if unlisted is not None:
+            # A field that differentiates inside makes a tensor of its own unless its state has a
+            # gradient.
+            _, unlisted = self._searched(t.detach(), z.detach().clone().requires_grad_())
+        if unlisted is not None:
             raise SolverError(
-                f"The field depends on a tensor of shape {tuple(tensor.shape)} that requires a "
+                f"The field depends on a tensor of shape {tuple(unlisted.shape)} that requires a "
                 f"gradient but is neither a parameter of a module that is the field nor listed in "
-                f'params: list it there, detach it, or use grad="backprop".'
+                f'params: list it there, detach it, or use grad="backprop". (Where the field makes '
+                f"it itself, by detaching its state to differentiate inside, no mode would give "
+                f"the right gradient: differentiate in the state itself.)"
             )
-        return value.detach()
+        return value.detach() if isinstance(value, Tensor) else value
+
+    def _searched(self, t: Tensor, z: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The value with its graph, and the first tensor met there that is not listed."""
+        t = t.detach()
+        with torch.enable_grad():
+            value = self.f(t, z)
+        if not (isinstance(value, Tensor) and value.requires_grad):
+            return value, None
+        known = {_edge(x) for x in (z, t, *self.params) if x.requires_grad}
+        return value, next(_leaves([_edge(value)], known), None)
+
+
+def _owner(f: Field) -> object:
+    """What ``f`` is, or is a method of, under any number of ``partial``."""
+    while isinstance(f, functools.partial):
+        f = f.func
+    return getattr(f, "__self__", f)
+
+
+def _filled(cell: CellType) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:
+        return False
 
 
 def _refuse_nested(params: tuple[Tensor, ...]) -> None:
@@ -81,10 +129,6 @@ def _refuse_nested(params: tuple[Tensor, ...]) -> None:
                 f"the field's parameters, whose gradient would be counted twice: list only "
                 f'what the field uses itself, or use grad="backprop".'
             )
-
-
-def _unchanged(tensor: Tensor) -> Tensor:
-    return tensor
 
 
 def _edge(tensor: Tensor) -> tuple[object, int]:

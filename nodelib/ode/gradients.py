@@ -27,19 +27,18 @@ from torch import Tensor
 from nodelib.errors import SolverError
 from nodelib.ode import tableaus
 from nodelib.ode.adjoint import solve_with_adjoint
-from nodelib.ode.checkpointing import solve_checkpointed
-from nodelib.ode.dependence import WatchedField, parameters_of
-from nodelib.ode.solvers import (
+from nodelib.ode.arguments import (
     MAX_STEPS,
-    Solution,
-    SolveStats,
     check_positive,
     check_state,
     checked_times,
-    solve,
     steps_per_interval,
     time_tensor,
 )
+from nodelib.ode.checkpointing import solve_checkpointed
+from nodelib.ode.dependence import WatchedField, parameters_of
+from nodelib.ode.evaluations import transforms_active
+from nodelib.ode.solvers import Solution, SolveStats, solve
 from nodelib.ode.steps import Field
 
 MODES = ("backprop", "checkpoint", "adjoint")
@@ -137,7 +136,7 @@ def _integrate(f, z0, t, method, rtol, atol, grad, params, options) -> Solution:
     check_state(z0)
     times = checked_times(t)
     t = time_tensor(t)
-    if not torch.is_grad_enabled():
+    if not torch.is_grad_enabled() or transforms_active():
         return solve(f, z0, t, **arguments)
     if not any(x.requires_grad for x in (z0, t, *listed)):
         with torch.no_grad():

@@ -9,28 +9,26 @@ times, so that ``t`` may require a gradient too.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from nodelib.errors import SolverError
 from nodelib.ode import tableaus
-from nodelib.ode.steps import (
-    CountedField,
-    Field,
-    Norm,
-    StepControl,
-    error_norm,
-    initial_step,
-    rms,
-    runge_kutta_step,
-    time_like,
+from nodelib.ode.arguments import (
+    MAX_STEPS,
+    Tolerance,
+    check_positive,
+    check_state,
+    checked_times,
+    steps_per_interval,
+    time_tensor,
 )
+from nodelib.ode.control import StepControl, error_norm, initial_step
+from nodelib.ode.evaluations import CountedField, transforms_active
+from nodelib.ode.replay import generator_states
+from nodelib.ode.steps import Field, Norm, rms, runge_kutta_step, time_like
 from nodelib.ode.tableaus import Tableau
-
-#: Budget of steps of one solve, unless asked otherwise.
-MAX_STEPS = 10_000
 
 
 @dataclass(frozen=True)
@@ -46,13 +44,15 @@ class SolveStats:
 class AcceptedStep:
     """One accepted step from ``(t, z)``, ``dt`` long, on the way to the output ``interval + 1``.
 
-    ``z`` is detached.
+    ``z`` is detached. ``generators`` are the states of the random numbers with which a step of a
+    fixed grid began, where the field draws any.
     """
 
     interval: int
     t: float
     dt: float
     z: Tensor
+    generators: tuple[Tensor, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,8 @@ class Solution:
         z: the states at those times, shape (n, *state).
         stats: the cost.
         steps: the accepted steps in order if ``record_steps``, else empty.
+        witness: an output and what the field was there, as ``(index, value)``: the last of an
+            adaptive solve, the first of one on a grid; None where nothing was solved.
         next_step: the length (positive) that an adaptive method would try next, else None.
         backward: what every backward pass through ``z`` cost, in the order in which they were
             made; ``nodelib.ode.gradients.integrate`` fills it.
@@ -74,6 +76,7 @@ class Solution:
     stats: SolveStats
     steps: tuple[AcceptedStep, ...] = ()
     next_step: float | None = None
+    witness: tuple[int, Tensor] | None = None
     backward: list[SolveStats] = field(default_factory=list)
 
 
@@ -121,8 +124,27 @@ def solve(
         SolverError: for an unknown method, unusable arguments, a field that returns NaN, Inf or a
             wrong shape or dtype, a step too short to advance, or more than ``max_steps`` steps.
     """
+    if torch.is_inference_mode_enabled():
+        # Inside, tensors could not be watched, and a field could not differentiate.
+        with torch.inference_mode(False), torch.no_grad():
+            return solve(
+                f,
+                z0,
+                t,
+                method=method,
+                rtol=rtol,
+                atol=atol,
+                step_size=step_size,
+                num_steps=num_steps,
+                first_step=first_step,
+                max_steps=max_steps,
+                record_steps=record_steps,
+                norm=norm,
+            )
     tableau = tableaus.find(method)
     check_state(z0)
+    if not z0.requires_grad or z0.is_inference():
+        z0 = z0.clone()  # the caller's stays as it is, whatever the field does
     times = checked_times(t)
     t = time_tensor(t)
     next_step = None
@@ -131,11 +153,12 @@ def solve(
         counts = steps_per_interval(times, step_size, num_steps, max_steps)
         states = _fixed_grid(walk, tableau.without_error, z0, counts)
     else:
-        check_positive(rtol=rtol, atol=atol, first_step=first_step)
-        tolerance = _Tolerance(rtol, atol, norm)
+        check_positive(first_step=first_step)
+        tolerance = Tolerance.checked(rtol, atol, z0, norm)
         states, next_step = _adaptive(walk, tableau, z0, tolerance, first_step)
     stats = SolveStats(walk.field.nfe, walk.accepted, walk.rejected)
-    return Solution(t, torch.stack(states), stats, tuple(walk.steps), next_step)
+    steps = tuple(walk.steps)
+    return Solution(t, torch.stack(states), stats, steps, next_step, walk.witness)
 
 
 class _Walk:
@@ -145,10 +168,24 @@ class _Walk:
         self, field: CountedField, t: Tensor, times: list[float], max_steps: int, record: bool
     ) -> None:
         self.field, self.t, self.times = field, t, times
-        self.stretches = t.requires_grad and torch.is_grad_enabled()
+        self.stretches = (t.requires_grad and torch.is_grad_enabled()) or transforms_active()
         self.max_steps, self.record = max_steps, record
         self.accepted = self.rejected = 0
         self.steps: list[AcceptedStep] = []
+        self.witness: tuple[int, Tensor] | None = None
+        self.draws: bool | None = None
+
+    def generators(self) -> tuple[Tensor, ...] | None:
+        """The generator states, where a step may have to be taken again and draws."""
+        if not self.record or self.draws is False:
+            return None
+        return generator_states(self.field.device)
+
+    def notice_draws(self, before: tuple[Tensor, ...] | None) -> None:
+        """Learn from the first step, which began with ``before``, whether the field draws."""
+        if before is not None and self.draws is None:
+            now = generator_states(self.field.device)
+            self.draws = not all(map(torch.equal, before, now))
 
     def clock(self, interval: int, t: float, dt: float) -> tuple[float | Tensor, float | Tensor]:
         """``t`` and ``dt`` tied to the ends of their interval where those want a gradient."""
@@ -172,11 +209,19 @@ class _Walk:
                 f"bound the field, loosen rtol and atol, or use a fixed step."
             )
 
-    def accept(self, interval: int, t: float, dt: float, z: Tensor) -> None:
+    def accept(
+        self,
+        interval: int,
+        t: float,
+        dt: float,
+        z: Tensor,
+        generators: tuple[Tensor, ...] | None = None,
+    ) -> None:
         """Count, and if asked keep, the accepted step from ``(t, z)``."""
         self.accepted += 1
         if self.record:
-            self.steps.append(AcceptedStep(interval, t, dt, z.detach()))
+            kept = generators if self.draws else None
+            self.steps.append(AcceptedStep(interval, t, dt, z.detach(), kept))
 
 
 def stretched(ends: Tensor, t: float, dt: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -199,24 +244,21 @@ def _fixed_grid(walk: _Walk, tableau: Tableau, z: Tensor, counts: list[int]) -> 
         dt = (end - start) / count
         for index in range(count):
             t = start + index * dt
+            generators = walk.generators()
             z_next, stages = runge_kutta_step(walk.field, tableau, *walk.clock(interval, t, dt), z)
             if not torch.isfinite(z_next.detach()).all():
                 _refuse_non_finite(t, dt, z, stages)
-            walk.accept(interval, t, dt, z)
+            walk.notice_draws(generators)
+            walk.accept(interval, t, dt, z, generators)
+            if walk.witness is None:
+                walk.witness = (0, stages[0].detach())
             z = z_next
         states.append(z)
     return states
 
 
-@dataclass(frozen=True)
-class _Tolerance:
-    rtol: float
-    atol: float
-    norm: Norm
-
-
 def _adaptive(
-    walk: _Walk, tableau: Tableau, z: Tensor, tolerance: _Tolerance, first_step: float | None
+    walk: _Walk, tableau: Tableau, z: Tensor, tolerance: Tolerance, first_step: float | None
 ) -> tuple[list[Tensor], float | None]:
     states = [z]
     rtol, atol, norm = tolerance.rtol, tolerance.atol, tolerance.norm
@@ -250,68 +292,8 @@ def _adaptive(
                 walk.rejected += 1
                 control.reject(abs(dt), error)
         states.append(z)
+    walk.witness = (len(walk.times) - 1, stages[-1].detach()) if tableau.fsal else None
     return states, control.size
-
-
-def time_tensor(t: Tensor | Sequence[float]) -> Tensor:
-    """The times as a tensor: as they are, or in float64 if they are numbers."""
-    return t if isinstance(t, Tensor) else torch.tensor(t, dtype=torch.float64)
-
-
-def checked_times(t: Tensor | Sequence[float]) -> list[float]:
-    """The times as numbers; SolverError unless they are finite and strictly monotone."""
-    if isinstance(t, Sequence) and any(isinstance(x, Tensor) for x in t):
-        raise SolverError("Give the times t as numbers or as one tensor: torch.stack them.")
-    times = torch.as_tensor(t, dtype=torch.float64).detach()
-    if times.ndim != 1 or not len(times):
-        raise SolverError(f"The times t must have shape (n,), n >= 1, not {tuple(times.shape)}.")
-    if not torch.isfinite(times).all():
-        raise SolverError("The times t hold NaN or Inf.")
-    gaps = times.diff()
-    if not ((gaps > 0).all() or (gaps < 0).all()):
-        raise SolverError(
-            "The times t must be strictly increasing or strictly decreasing: "
-            "sort them and drop repeated ones."
-        )
-    return times.tolist()
-
-
-def check_state(z0: Tensor) -> None:
-    """SolverError unless the initial state is a finite float32 or float64 tensor."""
-    if not isinstance(z0, Tensor) or z0.dtype not in (torch.float32, torch.float64):
-        kind = z0.dtype if isinstance(z0, Tensor) else type(z0).__name__
-        raise SolverError(f"The state z0 must be a float32 or float64 tensor, not {kind}.")
-    if not torch.isfinite(z0.detach()).all():
-        raise SolverError("The state z0 holds NaN or Inf.")
-
-
-def check_positive(**values: float | None) -> None:
-    """SolverError with its name for a value that is given but no positive number."""
-    for name, value in values.items():
-        if value is not None and not 0 < value < math.inf:
-            raise SolverError(f"{name} must be a positive number, not {value}.")
-
-
-def steps_per_interval(
-    times: list[float], step_size: float | None, num_steps: int | None, max_steps: int
-) -> list[int]:
-    """How many equal steps a fixed grid takes in every interval between requested times."""
-    if step_size is not None and num_steps is not None:
-        raise SolverError("Give step_size or num_steps, not both.")
-    check_positive(step_size=step_size, num_steps=num_steps)
-    if num_steps is not None and num_steps != int(num_steps):
-        raise SolverError(f"num_steps must be a whole number, not {num_steps}.")
-    if step_size is None:
-        counts = [int(num_steps or 1)] * (len(times) - 1)
-    else:
-        gaps = [abs(b - a) for a, b in pairwise(times)]
-        counts = [max(1, math.ceil(gap / step_size - 1e-9)) for gap in gaps]
-    if sum(counts) > max_steps:
-        raise SolverError(
-            f"The fixed grid has {sum(counts)} steps, more than max_steps = {max_steps}. "
-            f"Take longer steps or raise max_steps."
-        )
-    return counts
 
 
 def _refuse_non_finite(t: float, dt: float, z: Tensor, stages: list[Tensor]) -> None:

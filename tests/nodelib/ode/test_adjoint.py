@@ -8,8 +8,9 @@ from ode_problems import TIGHT, disagreement, double, gradients, problem
 from nodelib import fields
 from nodelib.errors import SolverError
 from nodelib.ode.adjoint import AugmentedField
+from nodelib.ode.evaluations import CountedField
 from nodelib.ode.gradients import integrate, odeint
-from nodelib.ode.steps import CountedField, rms
+from nodelib.ode.steps import rms
 
 
 def adjoint_error(method, num_steps):

@@ -1,3 +1,5 @@
+import weakref
+
 import pytest
 import torch
 from ode_problems import double, problem
@@ -8,27 +10,36 @@ from nodelib.ode.solvers import solve
 from nodelib.ode.tableaus import TABLEAUS
 
 
-def saved_bytes(mode, num_steps, outputs=2, method="rk4"):
-    """Bytes that the graph of a solve of a batch of 50 states keeps."""
-    field, _, _ = problem("forced")
-    z0 = torch.ones(50, 2, dtype=torch.float64, requires_grad=True)
-    kept = []
+def saved(solve):
+    """The tensors that the graph of a solve has saved and still keeps, and its result."""
+    packed = []
 
     def pack(tensor):
-        kept.append(tensor.numel() * tensor.element_size())
-        return tensor
+        kept = tensor.detach()
+        packed.append(weakref.ref(kept))
+        return kept
 
-    t = torch.linspace(0.0, 1.0, outputs, dtype=torch.float64)
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        odeint(field, z0, t, method=method, options={"num_steps": num_steps}, grad=mode)
-    return sum(kept)
+        result = solve()
+    return [tensor for ref in packed if (tensor := ref()) is not None], result
+
+
+def saved_bytes(mode, num_steps, outputs=2, method="rk4"):
+    """Bytes that the graph of a solve of a batch of 50 states keeps when the solve is done."""
+    field, _, _ = problem("forced")
+    z0 = torch.ones(50, 2, dtype=torch.float64, requires_grad=True)
+    t = torch.linspace(0.0, 1.0, outputs, dtype=torch.float64)
+    options = {"num_steps": num_steps}
+    kept, z = saved(lambda: odeint(field, z0, t, method=method, options=options, grad=mode))
+    assert z.requires_grad
+    return sum(tensor.numel() * tensor.element_size() for tensor in kept)
 
 
 def test_memory_grows_by_one_state_a_step():
     state = 50 * 2 * 8
     few, many = saved_bytes("checkpoint", 10), saved_bytes("checkpoint", 100)
     assert many - few == 90 * state
-    assert few == 10 * state + 2 * 8 + 2 * 8
+    assert few == 11 * state + 2 * 8 + 2 * 8  # the states, the times, the parameter
     assert saved_bytes("backprop", 100) - saved_bytes("backprop", 10) > 8 * (many - few)
 
 
@@ -104,11 +115,9 @@ def test_the_last_output_that_matters_is_found():
 def test_the_state_that_is_stored_is_the_one_the_step_began_with():
     field, z0, t = problem("forced")
     steps = solve(field, z0.detach(), t.detach(), record_steps=True).steps
-    kept = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda x: (kept.append(x), x)[1], lambda x: x):
-        odeint(field, z0, t)
-    for step, tensor in zip(steps, kept[2:], strict=True):
-        assert torch.equal(step.z, tensor)
+    kept, z = saved(lambda: odeint(field, z0, t))
+    for state, tensor in zip([*(step.z for step in steps), z[-1]], kept[2:], strict=True):
+        assert torch.equal(state, tensor)
 
 
 def test_checks_for_finite_values_keep_nothing_for_backpropagation():

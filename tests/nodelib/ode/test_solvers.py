@@ -405,7 +405,7 @@ def test_states_of_the_wrong_kind_are_refused(z0, message):
     ("arguments", "message"),
     [
         ({"method": "rk5"}, "Known methods: euler"),
-        ({"rtol": -1.0}, "rtol must be a positive number, not -1"),
+        ({"rtol": -1.0}, "rtol must be finite and at least 0, not -1"),
         ({"atol": 0.0}, "atol must be"),
         ({"first_step": 0.0}, "first_step must be"),
         ({"step_size": -0.1}, "step_size must be"),

@@ -1,0 +1,119 @@
+"""The field as a solver calls it: counted, held to its contract, and not able to spoil the solve.
+
+The contract: ``f(t, z)`` returns a tensor of the shape, dtype and device of the state and leaves
+its arguments as they are. It may fill and return one buffer time and again: values are copied where
+they could change afterwards.
+"""
+
+import torch
+from torch import Tensor
+
+from nodelib.errors import SolverError
+from nodelib.ode.steps import Field
+
+
+class CountedField:
+    """A field that counts its evaluations and refuses values of the wrong kind.
+
+    Under ``torch.autocast`` values of lower precision are cast to the dtype of the state.
+
+    Raises:
+        SolverError: when called, if the field returns no tensor, or one of another shape, dtype or
+            device than the state; changes the state in place; changes a value that it returned
+            before and that is part of a graph; or returns a tensor batched by ``vmap``.
+    """
+
+    def __init__(self, f: Field, z0: Tensor) -> None:
+        if not callable(f):
+            raise SolverError(f"The field must be a function f(t, z), not {type(f).__name__}.")
+        self.f, self.nfe = f, 0
+        self.shape, self.dtype, self.device = z0.shape, z0.dtype, z0.device
+        self.transformed = transforms_active()
+        self.last: Tensor | None = None
+
+    def __call__(self, t: Tensor, z: Tensor) -> Tensor:
+        self.nfe += 1
+        recorded = torch.is_grad_enabled()
+        if not recorded or not z.requires_grad:
+            z = z.clone()
+        version = z._version
+        try:
+            value = self.f(t, z)
+        except RuntimeError as error:
+            if "in-place operation" in str(error) and "leaf Variable" in str(error):
+                _refuse_in_place("its state")
+            raise
+        if z._version != version:
+            _refuse_in_place("its state")
+        if self.last is not None:
+            if self.last._version:
+                _refuse_in_place("a value that it had returned before")
+            self.last = None
+        if (
+            not isinstance(value, Tensor)
+            or value.shape != self.shape
+            or value.dtype != self.dtype
+            or value.device != self.device
+        ):
+            value = self._cast(float(t), value)
+        if self.transformed and is_batched(value):
+            refuse_vmap()
+        if not recorded or value.grad_fn is None or value._version or value._base is not None:
+            return value.clone()
+        self.last = value
+        return value
+
+    def _cast(self, t: float, value: object) -> Tensor:
+        """``value`` in the state's dtype if autocast lowered it; SolverError otherwise."""
+        if not isinstance(value, Tensor):
+            raise SolverError(
+                f"The field returned {type(value).__name__} at t = {t:g}; "
+                f"it must return a tensor like the state."
+            )
+        if (
+            value.shape == self.shape
+            and value.device == self.device
+            and value.dtype in (torch.float16, torch.bfloat16)
+            and torch.is_autocast_enabled(self.device.type)
+        ):
+            return value.to(self.dtype)
+        raise SolverError(
+            f"The field returned shape {tuple(value.shape)}, {value.dtype} on {value.device} at "
+            f"t = {t:g}; the state has shape {tuple(self.shape)}, {self.dtype} on {self.device}. "
+            f"Make them equal."
+        )
+
+
+def transforms_active() -> bool:
+    """Whether derivatives are being taken in other ways than backwards through a graph.
+
+    They are within ``torch.func`` transforms and within a level of forward-mode derivatives.
+    """
+    return (
+        torch._C._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0
+    )
+
+
+def is_batched(tensor: Tensor) -> bool:
+    """Whether ``torch.func.vmap`` hides a batch axis of ``tensor``."""
+    functorch = torch._C._functorch
+    while functorch.is_functorch_wrapped_tensor(tensor):
+        if functorch.is_batchedtensor(tensor):
+            return True
+        tensor = functorch.get_unwrapped(tensor)
+    return False
+
+
+def refuse_vmap() -> None:
+    """SolverError: a solve takes decisions from its numbers, which vmap hides."""
+    raise SolverError(
+        "A solve cannot run under torch.func.vmap: give the batch an axis of the state and let the "
+        "field work on it."
+    )
+
+
+def _refuse_in_place(what: str) -> None:
+    raise SolverError(
+        f"The field changed {what} in place, which would spoil the solve: let it compute a new "
+        f"tensor (torch.clamp, not clamp_) or work on a copy (z.clone())."
+    ) from None

@@ -1,0 +1,124 @@
+"""What it takes to evaluate a field again, in a backward pass, as it was evaluated in the solve.
+
+The generator states with which a step began, autocast, and the buffers of modules (running
+statistics must not move twice) are put back. What cannot be put back, because something that the
+field reads has changed, is noticed: what is computed again must come out as it did.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from nodelib.errors import ChangedFieldError, SolverError
+from nodelib.ode.dependence import modules_of
+from nodelib.ode.evaluations import transforms_active
+from nodelib.ode.steps import Field
+
+
+def autocast_at(device: torch.device) -> torch.autocast:
+    """The autocast that is in force now, to be entered again later."""
+    kind = device.type
+    return torch.autocast(
+        kind,
+        dtype=torch.get_autocast_dtype(kind),
+        enabled=torch.is_autocast_enabled(kind),
+        cache_enabled=False,
+    )
+
+
+def generator_states(device: torch.device) -> tuple[Tensor, ...]:
+    """The states of the default generators of the CPU and, if another, of ``device``."""
+    states = (torch.get_rng_state(),)
+    if device.type == "cuda":
+        states += (torch.cuda.get_rng_state(device),)
+    return states
+
+
+@contextmanager
+def generators_at(states: tuple[Tensor, ...] | None, device: torch.device) -> Iterator[None]:
+    """The default generators set to ``states`` (if any) within, and as they were afterwards."""
+    if states is None:
+        yield
+        return
+    with torch.random.fork_rng([device] if len(states) > 1 else []):
+        torch.set_rng_state(states[0])
+        if len(states) > 1:
+            torch.cuda.set_rng_state(states[1], device)
+        yield
+
+
+@contextmanager
+def buffers_kept(f: Field) -> Iterator[None]:
+    """The buffers of the modules that ``f`` uses are afterwards what they were before."""
+    kept = [
+        (module, name, buffer, buffer.clone(), buffer._version)
+        for root in modules_of(f)
+        for module in root.modules()
+        for name, buffer in module._buffers.items()
+        if buffer is not None and not buffer.is_inference()
+    ]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for module, name, buffer, content, version in kept:
+                if buffer._version != version or not torch.equal(buffer, content):
+                    buffer.copy_(content)
+                module._buffers[name] = buffer
+
+
+@contextmanager
+def hooks_silent(tensors: Sequence[Tensor]) -> Iterator[None]:
+    """The gradient hooks of ``tensors`` do not run within.
+
+    They are for the whole gradient, which autograd hands on afterwards, not for every part of it.
+    """
+    silent = [(x._backward_hooks, dict(x._backward_hooks)) for x in tensors if x._backward_hooks]
+    for hooks, _ in silent:
+        hooks.clear()
+    try:
+        yield
+    finally:
+        for hooks, entries in silent:
+            hooks.update(entries)
+
+
+def check_same(found: Tensor, stored: Tensor, start: Tensor | float, place: str) -> None:
+    """ChangedFieldError unless ``found``, computed again, is ``stored`` up to rounding.
+
+    Rounding is the square root of the precision of the change since ``start``, and 64 units in the
+    last place of the largest entry: kernels may differ with and without a graph.
+    """
+    found = found.detach()
+    if torch.equal(found, stored):
+        return
+    precision = torch.finfo(stored.dtype).eps
+    allowed = precision**0.5 * (stored - start).abs().max() + 64 * precision * stored.abs().max()
+    difference = (found - stored).abs().max()
+    if not difference <= allowed:
+        raise ChangedFieldError(
+            f"In the backward pass the field is not what it was in the solve: {place} comes out "
+            f"differently, by {float(difference):.3g}. Something that the field reads was changed "
+            f"since (an attribute, a buffer, a parameter's data, train() or eval()), or it draws "
+            f"random numbers that cannot be drawn again. Go backwards before the change, or use "
+            f'grad="backprop".'
+        )
+
+
+def refuse_foreign_backward() -> None:
+    """SolverError where a backward pass is asked to be differentiable or batched itself.
+
+    Torch would return second derivatives that silently depend on nothing.
+    """
+    if torch.is_grad_enabled():
+        raise SolverError(
+            "Second derivatives (create_graph=True) of a solve are to be had with "
+            'grad="backprop" only.'
+        )
+    if transforms_active():
+        raise SolverError(
+            "Batched gradients (is_grads_batched=True, vectorize=True, a torch.func transform of "
+            'the backward pass alone) of a solve are to be had with grad="backprop" only.'
+        )
