@@ -108,8 +108,7 @@ def _kept(name: str, write: Callable[[Path], None]) -> tuple[Path, tuple[str, ..
 
 
 def _sums(directory: Path) -> dict[str, str]:
-    file = directory / holdings.SUMS
-    return hashes.parse(file.read_text(encoding="utf-8"), str(file))
+    return hashes.read(directory / holdings.SUMS)
 
 
 def _intact(directory: Path) -> bool:

@@ -84,6 +84,10 @@ def _rr(name: str, title: str, records: tuple[str, ...]) -> Source:
     )
 
 
+_MNIST = tuple(
+    (part, kind) for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")
+)
+
 _ALL = (
     Source(
         "mnist",
@@ -96,14 +100,12 @@ _ALL = (
         records=(),
         fs=0.0,
         annotator="",
-        layouts=(
-            (
-                "mnist/train-images-idx3-ubyte.gz",
-                "mnist/train-labels-idx1-ubyte.gz",
-                "mnist/t10k-images-idx3-ubyte.gz",
-                "mnist/t10k-labels-idx1-ubyte.gz",
-            ),
-        ),
+        layouts=tuple(
+            tuple(f"mnist/{part}-{kind}{form}" for part, kind in _MNIST)
+            # as published; unzipped; and as some programs name what they unzip
+            for form in ("-ubyte.gz", "-ubyte")
+        )
+        + (tuple(f"mnist/{part}-{kind}-ubyte".replace("-idx", ".idx") for part, kind in _MNIST),),
     ),
     _physionet(
         "mitdb",
