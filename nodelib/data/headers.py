@@ -22,7 +22,7 @@ _BOTH = re.compile(
 
 
 def read(path: Path) -> wfdb.Record:
-    """The header of a record of one segment; ``sig_len`` is None where it gives no length.
+    """The header of a record of one segment; ``sig_len`` is None or 0 where it gives no length.
 
     Args:
         path: directory and record name, without a suffix.
@@ -52,8 +52,6 @@ def read(path: Path) -> wfdb.Record:
         )
     if not header.fs > 0:
         raise DataError(f"{file} gives a sampling frequency of {header.fs} Hz: correct its line 1")
-    # "If zero or missing, the number of samples is unspecified": the format's description.
-    header.sig_len = header.sig_len or None
     return header
 
 

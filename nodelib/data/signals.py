@@ -82,10 +82,16 @@ def frames(path: Path, header: wfdb.Record, *, needed: bool) -> int:
 
     Raises:
         DataError: if they are needed and a signal file is missing, shorter or longer than the
-            header says, in an unknown format, or of a length of its own.
+            header says, in an unknown format, or of a length of its own, or if the header says
+            0.
     """
     if not header.n_sig or (header.sig_len and not needed):
         return header.sig_len or 0
+    if needed and header.sig_len == 0:  # wfdb takes this for an empty record
+        raise DataError(
+            f"{path}.hea gives a length of 0, which stands for unknown: write the number of "
+            "samples into its first line, or remove the 0"
+        )
     members = defaultdict(list)
     for k, name in enumerate(header.file_name):
         members[name].append(k)
