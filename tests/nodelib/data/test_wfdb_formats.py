@@ -324,3 +324,22 @@ def test_a_folder_with_spaces_and_other_letters_is_read(make, tmp_path):
     path = Maker(folder).one(SLOW)
     wfdb.wrann("r", "atr", np.array([9]), ["N"], write_dir=str(folder))
     assert read_record(path).samples.tolist() == [9]
+
+
+def test_no_change_of_a_byte_in_a_header_ends_in_a_foreign_error(make):
+    path = make.one(SLOW)
+    header = path.with_name("r.hea")
+    content = header.read_bytes()
+    rng = np.random.default_rng(0)
+    read_well = 0
+    for _ in range(300):
+        changed = bytearray(content)
+        for place in rng.integers(0, len(content), rng.integers(1, 4)):
+            changed[place] = rng.choice(list(b"0123456789 /.-+x:()\n\t#~aem\x80"))
+        header.write_bytes(changed)
+        try:
+            read_record(path, None)
+        except DataError:
+            continue
+        read_well += 1
+    assert 0 < read_well < 300
