@@ -86,10 +86,10 @@ def _fetch_one(registry: pooch.Pooch, file: str, downloader, name: str) -> None:
 
 
 def _reason(error: requests.RequestException) -> str:
-    if error.response is not None:
-        return f"HTTP status {error.response.status_code}"
     if isinstance(error, requests.TooManyRedirects):
         return "it is redirected without end"
+    if error.response is not None:
+        return f"HTTP status {error.response.status_code}"
     if isinstance(error, requests.Timeout) or "timed out" in str(error):
         return "no answer in time"
     return "the connection broke off"

@@ -120,7 +120,7 @@ def find(source: Source) -> Holding | None:
         if holding := look(source, place, directory):
             found.append(holding)
         elif place == places.OWN:
-            _check_strangers(source, directory / source.name)
+            _check_strangers(source, directory)
     for holding in found:
         if holding.completeness == "complete":
             return holding
@@ -155,9 +155,13 @@ def look(source: Source, place: str, directory: Path) -> Holding | None:
     return Holding(source, place, directory, files, "complete" if complete else "partial")
 
 
-def _check_strangers(source: Source, folder: Path) -> None:
+def _check_strangers(source: Source, directory: Path) -> None:
     """Refuse a folder of the user's for a set in which nothing is recognised: not pass it over."""
+    folder = directory / source.name
     try:
+        # MNIST/ or MITDB/, as other programs spell it, holds nothing where case counts.
+        alike = [entry for entry in directory.iterdir() if entry.name.lower() == source.name]
+        folder = next((entry for entry in alike if entry.is_dir()), folder)
         names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
     except OSError as error:
         raise places.read_failure(error, folder) from error
@@ -165,8 +169,8 @@ def _check_strangers(source: Source, folder: Path) -> None:
         shown = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
         raise DataError(
             f"{folder} holds {shown}, but no file of {source.name} by its published name, such as "
-            f"{Path(source.files[0]).name}: unpack or rename them into this folder, or move the "
-            "folder away to go on without"
+            f"{Path(source.files[0]).name}: unpack or rename them into {directory / source.name}, "
+            "or move the folder away to go on without"
         )
 
 

@@ -85,7 +85,9 @@ def _rr(name: str, title: str, records: tuple[str, ...]) -> Source:
 
 
 _MNIST = tuple(
-    (part, kind) for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")
+    (part, kind, idx)
+    for part in ("train", "t10k")
+    for kind, idx in (("images", "idx3"), ("labels", "idx1"))
 )
 
 _ALL = (
@@ -100,12 +102,11 @@ _ALL = (
         records=(),
         fs=0.0,
         annotator="",
+        # as published; unzipped; and as some programs name what they unzip
         layouts=tuple(
-            tuple(f"mnist/{part}-{kind}{form}" for part, kind in _MNIST)
-            # as published; unzipped; and as some programs name what they unzip
-            for form in ("-ubyte.gz", "-ubyte")
-        )
-        + (tuple(f"mnist/{part}-{kind}-ubyte".replace("-idx", ".idx") for part, kind in _MNIST),),
+            tuple(f"mnist/{part}-{kind}{mark}{idx}-ubyte{end}" for part, kind, idx in _MNIST)
+            for mark, end in (("-", ".gz"), ("-", ""), (".", ""), (".", ".gz"))
+        ),
     ),
     _physionet(
         "mitdb",

@@ -126,6 +126,7 @@ def test_unzipped_files_of_other_content_are_refused(offline, tmp_path, monkeypa
 
 
 def test_a_folder_in_which_no_file_is_known_is_not_passed_over(offline, tmp_path, monkeypatch):
+    (tmp_path / "mine" / "MITDB" / "100").mkdir(parents=True)
     (tmp_path / "mine" / "mnist" / "raw").mkdir(parents=True)
     (tmp_path / "mine" / "mnist" / "mnist.npz").write_bytes(b"x")
     monkeypatch.setenv("NODELIB_DATA", str(tmp_path / "mine"))
@@ -135,6 +136,8 @@ def test_a_folder_in_which_no_file_is_known_is_not_passed_over(offline, tmp_path
         data.mnist()
     row = next(row for row in status.rows() if row.name == "mnist")
     assert "train-images-idx3-ubyte.gz: unpack or rename" in row.note
+    with pytest.raises(DataError, match=r"MITDB holds 100, but no file of mitdb .* 100\.dat"):
+        data.mitdb()
 
 
 def test_other_content_is_refused(real_data, tmp_path, monkeypatch):
