@@ -21,15 +21,17 @@ _BOTH = re.compile(
 )
 
 
-def read(path: Path) -> wfdb.Record:
-    """The header of a record of one segment; ``sig_len`` is None or 0 where it gives no length.
+def read(path: Path) -> wfdb.Record | wfdb.MultiRecord:
+    """The header of a record of one segment or several.
+
+    Of the former ``sig_len`` is None or 0 where the header gives no length.
 
     Args:
         path: directory and record name, without a suffix.
 
     Raises:
-        DataError: if it is missing or malformed, describes several segments, or announces another
-            number of signals than it describes.
+        DataError: if it is missing or malformed, or announces another number of signals, or of
+            segments, than it describes.
     """
     file = path.with_name(path.name + ".hea")
     if not file.is_file():
@@ -39,16 +41,13 @@ def read(path: Path) -> wfdb.Record:
         header = wfdb.rdheader(str(path))
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OSError) as error:
         raise DataError(f"{file} is not a WFDB header ({error}): replace it") from error
-    if not isinstance(header, wfdb.Record):
-        names = ", ".join(name for name in header.seg_name if name != "~")
+    several = isinstance(header, wfdb.MultiRecord)
+    announced = header.n_seg if several else header.n_sig
+    described = len((header.seg_name if several else header.file_name) or ())
+    if described != announced:
         raise DataError(
-            f"{file} describes a record of several segments, which is not supported: "
-            f"read its segments ({names}) one by one"
-        )
-    if len(header.file_name or ()) != header.n_sig:
-        raise DataError(
-            f"{file} announces {header.n_sig} signals and describes {len(header.file_name or ())}: "
-            "replace it"
+            f"{file} announces {announced} {'segments' if several else 'signals'} and describes "
+            f"{described}: replace it"
         )
     if not header.fs > 0:
         raise DataError(f"{file} gives a sampling frequency of {header.fs} Hz: correct its line 1")

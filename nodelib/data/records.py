@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import wfdb
 
 from nodelib.data import annotations as annotation_files
-from nodelib.data import headers
+from nodelib.data import headers, segments
 from nodelib.data import signals as signal_files
 
 
@@ -65,7 +66,7 @@ def read_record(
     Every signal format of WFDB is read. Voltages are converted to mV. Where the signals have
     several samples a frame, ``fs``, ``samples`` and ``n_samples`` are in samples, not frames (but
     frames where frequencies differ and no signal is read); a signal with a skew is moved to where
-    it belongs. A record of several segments is refused.
+    it belongs. Of a record of several segments, gaps and signals that a segment lacks are NaN.
 
     Args:
         path: directory and record name, without a suffix.
@@ -83,21 +84,17 @@ def read_record(
     """
     path = Path(path)
     header = headers.read(path)
-    chosen = signal_files.choose(path, header, leads, needed=signals)
-    per_frame = signal_files.samples_per_frame(header, chosen)
-    frames = signal_files.frames(path, header, needed=signals and bool(chosen))
-    fs, n_samples = float(header.fs) * per_frame, frames * per_frame
-    values = signal_files.read(path, header, chosen, frames) if signals else None
+    kind = segments if isinstance(header, wfdb.MultiRecord) else signal_files
+    found = kind.read(path, header, leads, needed=signals)
     marks = annotation_files.NONE
     if annotator is not None:
-        marks = annotation_files.read(path, annotator, fs=fs, n_samples=n_samples)
+        marks = annotation_files.read(path, annotator, fs=found.fs, n_samples=found.n_samples)
     age, sex = headers.age_and_sex(header.comments)
-    names = signal_files.names_of(header)
     return Record(
         name=path.name,
-        fs=fs,
-        signals=values,
-        leads=tuple(names[k] for k in chosen) if chosen else names,
+        fs=found.fs,
+        signals=found.values,
+        leads=found.leads,
         samples=marks.samples,
         symbols=marks.symbols,
         aux=marks.aux,
@@ -105,6 +102,6 @@ def read_record(
         sex=sex,
         comments=list(header.comments),
         patient=patient or path.name,
-        n_samples=n_samples,
+        n_samples=found.n_samples,
         channels=marks.channels,
     )

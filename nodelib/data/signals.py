@@ -3,31 +3,58 @@
 The formats are described in https://physionet.org/physiotools/wag/signal-5.htm.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
-from fractions import Fraction
-from math import ceil
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import wfdb
 
+from nodelib.data.lengths import frames, per_frame
 from nodelib.errors import DataError
 
 PER_MV = {"mv": 1.0, "v": 1e3, "uv": 1e-3, "nv": 1e-6}
 PER_MV |= {"millivolt": 1.0, "volt": 1e3, "microvolt": 1e-3}
 """Millivolts in a unit of voltage, by its name in small letters."""
 
-_BYTES = {
-    **{fmt: Fraction(1) for fmt in ("8", "80")},
-    **{fmt: Fraction(2) for fmt in ("16", "61", "160")},
-    **{"24": Fraction(3), "32": Fraction(4), "212": Fraction(3, 2)},
-    **{fmt: Fraction(4, 3) for fmt in ("310", "311")},
-}
-_COMPRESSED = ("508", "516", "524")
 _INVALID = {"80": 8, "508": 8, "310": 10, "311": 10, "212": 12, "16": 16, "61": 16, "160": 16}
 _INVALID |= {"516": 16, "24": 24, "524": 24, "32": 32}
 """Bits of the formats whose lowest number marks a sample that is none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Signals:
+    """What a record's signal files, or their description, say.
+
+    Attributes:
+        fs: sampling frequency in Hz.
+        leads: names of the signals.
+        n_samples: length of each; 0 if not known.
+        values: float64, (n_samples, leads), in mV; None if not read.
+    """
+
+    fs: float
+    leads: tuple[str, ...]
+    n_samples: int
+    values: np.ndarray | None
+
+
+def read(path: Path, header: wfdb.Record, leads: Sequence[str] | None, *, needed: bool) -> Signals:
+    """The signals of a record of one segment; all for ``leads=None``, no values if not needed.
+
+    Raises:
+        DataError: as ``choose``, ``frames`` and ``values`` do.
+    """
+    chosen = choose(path, header, leads, needed=needed)
+    length = frames(path, header, needed=needed and bool(chosen))
+    in_frame = samples_in_frame(header, chosen)
+    names = names_of(header)
+    return Signals(
+        fs=float(header.fs) * in_frame,
+        leads=tuple(names[k] for k in chosen) if chosen else names,
+        n_samples=length * in_frame,
+        values=values(path, header, chosen, length) if needed else None,
+    )
 
 
 def choose(
@@ -50,10 +77,10 @@ def choose(
                 f"{path}.hea has no signal {absent[0]!r}: it has {', '.join(names) or 'none'}"
             )
         chosen = [names.index(lead) for lead in leads]
-    if len({_per_frame(header, k) for k in chosen}) > 1:
+    if len({per_frame(header, k) for k in chosen}) > 1:
         if leads is None and not needed:
             return []
-        rates = ", ".join(f"{names[k]} {header.fs * _per_frame(header, k):g} Hz" for k in chosen)
+        rates = ", ".join(f"{names[k]} {header.fs * per_frame(header, k):g} Hz" for k in chosen)
         raise DataError(
             f"the signals of {path}.hea differ in sampling frequency ({rates}), which is not "
             "supported: name those to read, all of one frequency, in leads=(...)"
@@ -66,55 +93,14 @@ def names_of(header: wfdb.Record) -> tuple[str, ...]:
     return tuple(name or f"signal {k}" for k, name in enumerate(header.sig_name or ()))
 
 
-def samples_per_frame(header: wfdb.Record, chosen: Sequence[int]) -> int:
+def samples_in_frame(header: wfdb.Record, chosen: Sequence[int]) -> int:
     """Samples of each of the chosen signals in a frame, which all have the same number."""
-    return _per_frame(header, chosen[0]) if len(chosen) else 1
+    return per_frame(header, chosen[0]) if len(chosen) else 1
 
 
-def frames(path: Path, header: wfdb.Record, *, needed: bool) -> int:
-    """Length of the record in frames: the header's, or that of its signal files.
-
-    Args:
-        path: directory and record name.
-        header: its header.
-        needed: whether the signals are to be read. If not, the files may be missing; without a
-            length in the header the answer is then 0.
-
-    Raises:
-        DataError: if they are needed and a signal file is missing, shorter or longer than the
-            header says, in an unknown format, or of a length of its own, or if the header says
-            0.
-    """
-    if not header.n_sig or (header.sig_len and not needed):
-        return header.sig_len or 0
-    if needed and header.sig_len == 0:  # wfdb takes this for an empty record
-        raise DataError(
-            f"{path}.hea gives a length of 0, which stands for unknown: write the number of "
-            "samples into its first line, or remove the 0"
-        )
-    members = defaultdict(list)
-    for k, name in enumerate(header.file_name):
-        members[name].append(k)
-    lengths = {}
-    for name, signals in members.items():
-        file = path.with_name(name)
-        if not file.is_file():
-            if not needed:
-                return 0
-            raise DataError(f"{file} is missing: copy or download the record's signals")
-        lengths[name] = _frames_in(file, path, header, signals)
-    if header.sig_len:
-        return header.sig_len
-    if len(set(lengths.values())) > 1:
-        found = ", ".join(f"{name} {length:,}" for name, length in lengths.items())
-        raise DataError(
-            f"{path}.hea gives no length, and its signal files differ in theirs (frames: {found}): "
-            "write the number of samples into its first line"
-        )
-    return next(iter(lengths.values()))
-
-
-def read(path: Path, header: wfdb.Record, chosen: Sequence[int], length: int) -> np.ndarray | None:
+def values(
+    path: Path, header: wfdb.Record, chosen: Sequence[int], length: int
+) -> np.ndarray | None:
     """The chosen signals in mV, float64, (length * samples per frame, signals); None without any.
 
     NaN where the file marks a sample as none, and at the end of a signal with a skew: one that was
@@ -136,56 +122,20 @@ def read(path: Path, header: wfdb.Record, chosen: Sequence[int], length: int) ->
         raise DataError(
             f"the signals of {path} cannot be read ({error}): replace the .dat and .hea files"
         ) from error
-    values = np.empty((length * samples_per_frame(header, chosen), len(chosen)))
+    found = np.empty((length * samples_in_frame(header, chosen), len(chosen)))
     for column, (k, factor) in enumerate(zip(chosen, factors, strict=True)):
         signal = record.e_p_signal[column]
-        if len(signal) != len(values):
+        if len(signal) != len(found):
             raise DataError(
-                f"{path}: lead {names[k]} has {len(signal):,} samples instead of {len(values):,}: "
+                f"{path}: lead {names[k]} has {len(signal):,} samples instead of {len(found):,}: "
                 "replace the .dat and .hea files with a matching pair"
             )
         _check(path, header, k, signal, names[k])
-        skew = (header.skew[k] or 0) * _per_frame(header, k)
-        values[: len(signal) - skew, column] = signal[skew:]
-        values[max(0, len(signal) - skew) :, column] = np.nan
+        skew = (header.skew[k] or 0) * per_frame(header, k)
+        found[: len(signal) - skew, column] = signal[skew:]
+        found[max(0, len(signal) - skew) :, column] = np.nan
         if factor != 1.0:
-            values[:, column] *= factor
-    return values
-
-
-def _per_frame(header: wfdb.Record, k: int) -> int:
-    return header.samps_per_frame[k] or 1
-
-
-def _frames_in(file: Path, path: Path, header: wfdb.Record, signals: list[int]) -> int:
-    """Frames in a signal file of the record, checked against the header's length."""
-    formats = {header.fmt[k] for k in signals}
-    fmt = header.fmt[signals[0]]
-    if len(formats) > 1:
-        raise DataError(f"{path}.hea gives {file.name} several formats: replace it")
-    if fmt in _COMPRESSED:
-        if not header.sig_len:
-            raise DataError(
-                f"{path}.hea gives no length, and format {fmt} of {file.name} is compressed: "
-                "write the number of samples into its first line"
-            )
-        return header.sig_len  # what is read is compared with it
-    if fmt not in _BYTES:
-        known = ", ".join([*_BYTES, *_COMPRESSED])
-        raise DataError(f"{path}.hea: signal format {fmt} is not supported; these are: {known}")
-    width = _BYTES[fmt] * sum(_per_frame(header, k) for k in signals)
-    size = file.stat().st_size - (header.byte_offset[signals[0]] or 0)
-    found = max(0, int(size / width))
-    # Formats that share bytes between samples may fill up the last group.
-    slack = ceil(_BYTES[fmt]) * 2 if fmt in ("310", "311") else 1
-    if header.sig_len and abs(size - width * header.sig_len) > slack:
-        state = "truncated" if size < width * header.sig_len else "too long"
-        raise DataError(
-            f"{file} is {state}: it holds {found:,} samples of each signal, the "
-            f"header {path.name}.hea says {header.sig_len:,}. Replace both with a matching pair"
-        )
-    if not found:
-        raise DataError(f"{file} holds no sample: copy or download the record's signals")
+            found[:, column] *= factor
     return found
 
 

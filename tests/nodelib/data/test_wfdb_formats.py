@@ -310,12 +310,57 @@ def test_a_skewed_signal_is_moved_and_ends_in_gaps(make):
     assert np.isfinite(signals[:-3]).all()
 
 
+@pytest.fixture
+def segments(make):
+    """Two segments: I and II in one, II alone with another gain in the other."""
+    make.data("a.dat", np.column_stack([SLOW, SLOW + 1]).astype("<i2").tobytes())
+    make.data("b.dat", BYTES["16"])
+    first, second = f"12 0 0 {checksum(SLOW)} 0", f"12 0 1 {checksum(SLOW + 1)} 0"
+    lines = (f"a.dat 16 200/mV {first} I", f"a.dat 16 200/mV {second} II")
+    make.header("a 2 360 600", *lines, name="a")
+    make.header("b 1 360 600", f"b.dat 16 0.1/uV {first} II", name="b")
+    zero = "~ 0 200/mV 12 0 0 0 0"
+    make.header("layout 2 360 0", f"{zero} I", f"{zero} II", name="layout")
+    return make
+
+
+def test_segments_that_come_and_go_are_put_together_with_gaps(segments):
+    path = segments.header("m/4 2 360 1210", "layout 0", "a 600", "~ 10", "b 600", name="m")
+    record = read_record(path, None)
+    expected = np.full((1210, 2), np.nan)
+    expected[:600] = np.column_stack([SLOW, SLOW + 1]) / 200
+    expected[610:, 1] = SLOW / 100
+    np.testing.assert_allclose(record.signals, expected, atol=1e-12)
+    assert (record.leads, record.n_samples, record.fs) == (("I", "II"), 1210, 360.0)
+    second = read_record(path, None, leads=["II"])
+    np.testing.assert_array_equal(second.signals, record.signals[:, [1]])
+
+
+def test_segments_of_a_fixed_layout_are_read_as_wfdb_reads_them(segments):
+    path = segments.header("m/3 2 360 1800", "a 600", "a 600", "a 600", name="m")
+    wfdb.wrann("m", "atr", np.array([5, 1700]), ["N", "V"], write_dir=str(path.parent))
+    record = read_record(path)
+    np.testing.assert_array_equal(record.signals, wfdb.rdrecord(str(path)).p_signal)
+    assert record.samples.tolist() == [5, 1700]
+    without = read_record(path, signals=False)
+    assert (without.signals, without.n_samples, without.leads) == (None, 1800, ("I", "II"))
+
+
 @pytest.mark.parametrize(
-    "lines", [["m/2 1 360 600", "a 300", "b 300"], ["m/2 1 360", "~ 0", "a 9"]]
+    ("lines", "message"),
+    [
+        (["m/3 2 360 1200", "a 600", "a 600"], "announces 3 segments and describes 2"),
+        (["m/2 2 360 1300", "a 600", "a 600"], "says 1,300 samples, and its segments have 1,200"),
+        (["m/2 2 360 1190", "a 600", "a 590"], r"a\.hea has 600 samples, where m\.hea says 590"),
+        (["m/2 2 250 1200", "a 600", "a 600"], r"a\.hea gives 360 Hz and m\.hea 250 Hz"),
+        (["m/2 2 360 1200", "a 600", "c 600"], r"c\.hea is missing"),
+        (["m/2 2 360 1200", "m 600", "m 600"], "has segments itself"),
+        (["m/1 2 360 600", "~ 600"], "has no segment but gaps"),
+    ],
 )
-def test_a_record_of_several_segments_is_refused_with_their_names(make, lines):
-    with pytest.raises(DataError, match=r"several segments, which is not supported.*a"):
-        read_record(make.header(*lines, name="m"), None)
+def test_segments_that_do_not_make_up_their_record_are_refused(segments, lines, message):
+    with pytest.raises(DataError, match=message):
+        read_record(segments.header(*lines, name="m"), None)
 
 
 def test_a_folder_with_spaces_and_other_letters_is_read(make, tmp_path):
