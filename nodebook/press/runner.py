@@ -20,6 +20,7 @@ from papermill.utils import remove_args
 from nodebook import paths
 from nodebook.errors import ExecutionError
 from nodebook.press.chapters import Chapter, check_parameters
+from nodelib.data.find import places
 
 Report = Callable[[str, int, int], None]
 """Called as ``report(chapter, cells_done, cells)`` when a cell starts."""
@@ -123,6 +124,7 @@ def execute(job: Job, report: Report) -> Result:
             check_parameters(job.scratch, job.parameters)
             os.environ["NODELIB_TRACE"] = str(job.trace)
             os.environ["NODELIB_ROOT"] = str(paths.root())
+            places.anchor()
             pm.execute_notebook(
                 str(job.scratch),
                 str(job.scratch),

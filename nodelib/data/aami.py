@@ -12,6 +12,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from nodelib.errors import DataError
+
 CLASSES: tuple[str, ...] = ("N", "S", "V", "F", "Q")
 """The five classes, in the order that gives each its number 0 to 4."""
 
@@ -118,3 +120,35 @@ def class_index(symbols: Iterable[str]) -> np.ndarray:
     Symbols that do not mark a beat give -1.
     """
     return np.array([_INDEX.get(symbol, -1) for symbol in symbols], dtype=np.int8)
+
+
+def beats(record, channel: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Sample, int64 (n,), and class, int8 (n,), of each annotated beat of a record.
+
+    Args:
+        record: a ``nodelib.data.Record``.
+        channel: count only the annotations of this signal (WFDB's ``chan``); all by default.
+
+    Raises:
+        DataError: if two beats are at one time, or out of order.
+    """
+    label = class_index(record.symbols)
+    kept = label >= 0
+    if channel is not None and len(record.channels):
+        kept &= record.channels == channel
+    samples = np.asarray(record.samples)[kept]
+    wrong = np.diff(samples) <= 0
+    if wrong.any() and len(record.channels):
+        apart = np.diff(record.channels[kept]) != 0
+        if apart[wrong].all() and (np.diff(samples) >= 0).all():
+            numbers = ", ".join(str(k) for k in np.unique(record.channels[kept]))
+            raise DataError(
+                f"record {record.name} has beats of several signals at one time (channels "
+                f"{numbers}), which is not supported: choose one with channel=..."
+            )
+    if wrong.any():
+        raise DataError(
+            f"record {record.name} has two beats at one time or out of order: "
+            "its annotation file is damaged, replace it"
+        )
+    return samples, label[kept]

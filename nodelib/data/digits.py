@@ -69,30 +69,36 @@ def verify(holding: Holding) -> dict[str, str]:
     found = {}
     for file in holding.files:
         path = holding.directory / file
-        found[path.stem] = hashes.sha256_unzipped(path)
-        if found[path.stem] != known[path.stem]:
+        name = _published_name(path)
+        found[name] = hashes.sha256_unzipped(path)
+        if found[name] != known[name]:
             raise ChecksumError(
-                f"{path} does not hold the published {path.stem}: its unzipped SHA-256 differs. "
+                f"{path} does not hold the published {name}: its unzipped SHA-256 differs. "
                 "Copy it again, or remove it and run 'nodelib data fetch mnist'"
             )
     return found
 
 
+def _published_name(path: Path) -> str:
+    """Name of the unzipped file as it is published, from that of a zipped or renamed one."""
+    return path.name.removesuffix(".gz").replace(".idx", "-idx")
+
+
 def read_idx(path: Path, dimensions: int) -> np.ndarray:
-    """Read a gzipped idx file of unsigned bytes.
+    """Read an idx file of unsigned bytes, gzipped or not.
 
     The format: two zero bytes, the type (8 is unsigned byte), the number of dimensions, each
     dimension as a big-endian 32-bit integer, then the data in C order.
 
     Args:
-        path: the ``.gz`` file.
+        path: the file; gzipped if its name ends in ``.gz``.
         dimensions: how many dimensions it must have.
 
     Raises:
-        DataError: if it is not intact gzip, or not such an idx file.
+        DataError: if it cannot be read, is not intact gzip, or not such an idx file.
     """
     try:
-        with gzip.open(path) as stream:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
             content = stream.read()
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise hashes.damaged_gzip(path, error) from error
@@ -115,9 +121,9 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
 
 def _read(holding: Holding) -> Mnist:
     content = verify(holding)
-    paths = {path.name: path for path in (holding.directory / file for file in holding.files)}
+    paths = {_published_name(Path(file)): holding.directory / file for file in holding.files}
     parts = [
-        read_idx(paths[f"{part}-{kind}-ubyte.gz"], dimensions)
+        read_idx(paths[f"{part}-{kind}-ubyte"], dimensions)
         for part in ("train", "t10k")
         for kind, dimensions in (("images-idx3", 3), ("labels-idx1", 1))
     ]

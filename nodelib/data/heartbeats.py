@@ -26,18 +26,42 @@ This is the same construction, not the same bytes: resampling and the random spl
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
-from scipy.signal import find_peaks, resample_poly
 
 from nodelib.data import aami
+from nodelib.data.beat_windows import (
+    FS,
+    LENGTH,
+    WINDOW,
+    cut,
+    detect_peaks,
+    nominal_period,
+    record_beats,
+    resample,
+    unit_range,
+)
 from nodelib.data.find.provenance import Provenance
 from nodelib.errors import DataError
 
-FS = 125.0
-LENGTH = 187
-WINDOW = 10.0
+__all__ = [
+    "FS",
+    "LENGTH",
+    "SPLITS",
+    "WINDOW",
+    "Heartbeats",
+    "between_patients",
+    "build",
+    "by_beat",
+    "cut",
+    "detect_peaks",
+    "nominal_period",
+    "record_beats",
+    "resample",
+    "shared_patients",
+    "unit_range",
+]
+
 SPLITS = ("beat", "inter-patient")
 
 
@@ -95,9 +119,13 @@ def build(
         scale: ``"beat"`` or ``"window"``, see above.
         lead: the signal to use; the first where a record has no such lead.
 
+    A class without a beat is left without: ``counts`` says 0. Where a class has so few that
+    ``test_share`` of them rounds to none, the test set has none of it.
+
     Raises:
         ValueError: for an unknown choice.
-        DataError: if a record has no signal or no annotated beat.
+        DataError: as ``record_beats`` does, or if there is no record, or no beat to train on or to
+            test on.
     """
     _choose("split", split, SPLITS)
     _choose("peaks", peaks, ("annotated", "detected"))
@@ -113,107 +141,21 @@ def build(
         patients += [record.patient] * len(part[1])
         if "/" in record.symbols:
             paced.add(name)
+    if not names:
+        raise DataError(f"{db.provenance.name} has no record with a heartbeat to cut out")
     x, y, sample = (np.concatenate(column) for column in zip(*parts, strict=True))
     record, patient = np.array(names), np.array(patients)
     if split == "beat":
         train, test = by_beat(y, test_share, seed)
     else:
         train, test = between_patients(record, patient, paced)
+    for part, members in (("training", train), ("test", test)):
+        if not len(members):
+            raise DataError(
+                f"the split {split!r} of {db.provenance.name} leaves no beat in the {part} set: "
+                "more records or another split is needed"
+            )
     return Heartbeats(x, y, record, patient, sample, train, test, split, db.provenance)
-
-
-def record_beats(
-    record, *, peaks: str = "annotated", scale: str = "beat", lead: str = "MLII"
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One record's heartbeats: x (n, 187) float32, class (n,) int64, R peak (n,) in samples.
-
-    A detected peak has the class of the annotated beat within 0.1 s; others are left out. The last
-    annotated beat of a record is left out, as in the published set.
-
-    Raises:
-        DataError: if the record has no signal, or fewer than two annotated beats.
-    """
-    signal = resample(record, lead)
-    kept = aami.class_index(record.symbols)
-    where, label = record.samples[kept >= 0], kept[kept >= 0].astype(np.int64)
-    if len(where) < 2:
-        raise DataError(f"record {record.name} has {len(where)} annotated beats: need 2 or more")
-    at = np.rint(where * FS / record.fs).astype(int)
-    if peaks == "detected":
-        found = detect_peaks(signal)
-        nearest = np.abs(at[None, :] - found[:, None]).argmin(axis=1)
-        close = np.abs(at[nearest] - found) <= 0.1 * FS
-        starts, chosen = found[close], nearest[close]
-        period = nominal_period(found, len(signal))
-    else:
-        starts, chosen = at[:-1], np.arange(len(at) - 1)
-        period = nominal_period(at, len(signal))
-    beats = cut(signal, starts, period, scale)
-    return beats, label[chosen], where[chosen]
-
-
-def resample(record, lead: str = "MLII") -> np.ndarray:
-    """The lead (the first where there is none of that name) at 125 Hz in mV, float64.
-
-    Raises:
-        DataError: if the record was read without signals.
-    """
-    if record.signals is None:
-        raise DataError(f"record {record.name} has no signal here: heartbeats are cut from signals")
-    column = record.leads.index(lead) if lead in record.leads else 0
-    ratio = Fraction(FS / record.fs).limit_denominator(1000)
-    return resample_poly(record.signals[:, column], ratio.numerator, ratio.denominator)
-
-
-def detect_peaks(signal: np.ndarray) -> np.ndarray:
-    """R peaks as the paper finds them: local maxima over 0.9 of the scaled 10 s window."""
-    size = int(WINDOW * FS)
-    found = []
-    for start in range(0, len(signal), size):
-        window = signal[start : start + size]
-        found.append(start + find_peaks(unit_range(window), height=0.9)[0])
-    return np.concatenate(found)
-
-
-def nominal_period(peaks: np.ndarray, n: int) -> np.ndarray:
-    """Median R-R interval T of each 10 s window, in samples at 125 Hz, (windows,).
-
-    A window with fewer than two peaks has the median of the record.
-    """
-    size = int(WINDOW * FS)
-    overall = np.median(np.diff(peaks)) if len(peaks) > 1 else FS
-    period = np.full(-(-n // size), float(overall))
-    for index in range(len(period)):
-        inside = peaks[(peaks >= index * size) & (peaks < (index + 1) * size)]
-        if len(inside) > 1:
-            period[index] = np.median(np.diff(inside))
-    return period
-
-
-def cut(signal: np.ndarray, starts: np.ndarray, period: np.ndarray, scale: str) -> np.ndarray:
-    """The signal from each start on, 1.2 T long, scaled to [0, 1] and filled up to 187 with zeros.
-
-    What is longer than 187 samples is cut off.
-    """
-    size = int(WINDOW * FS)
-    beats = np.zeros((len(starts), LENGTH), np.float32)
-    for row, start in zip(beats, starts, strict=True):
-        index = min(start // size, len(period) - 1)
-        length = min(round(1.2 * period[index]), LENGTH)
-        beat = signal[start : start + length]
-        if scale == "beat":
-            row[: len(beat)] = unit_range(beat)
-        else:
-            window = signal[index * size : (index + 1) * size]
-            low, high = window.min(), window.max()
-            row[: len(beat)] = np.clip((beat - low) / (high - low or 1.0), 0.0, 1.0)
-    return beats
-
-
-def unit_range(signal: np.ndarray) -> np.ndarray:
-    """The signal moved and stretched so that it goes from 0 to 1; a constant one becomes 0."""
-    low, high = signal.min(), signal.max()
-    return (signal - low) / (high - low or 1.0)
 
 
 def by_beat(y: np.ndarray, test_share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -22,6 +22,9 @@ from nodelib.errors import DataError
 COLUMNS: tuple[str, ...] = ("rr", *aami.CLASSES, "qrs")
 """Names of the columns of ``Rhythm.values``: R-R (s), the class one-hot, QRS duration (s)."""
 
+SHORTEST = 16
+"""Samples that the filter of ``qrs_durations`` needs at least."""
+
 
 @dataclass(frozen=True, eq=False)
 class Rhythm:
@@ -64,26 +67,24 @@ class Rhythm:
         return self.values[:, 6]
 
 
-def events(record) -> Rhythm:
+def events(record, channel: int | None = None) -> Rhythm:
     """The beats of a record as events.
 
     Annotations that are not beats are no events. The R-R interval of the first beat, and of the
     first one after ventricular flutter, was not observed: there is no beat before it. Where the
-    record has no signal no QRS duration was observed.
+    record has no signal no QRS duration was observed; see ``qrs_durations`` for other cases.
+
+    Args:
+        record: a ``nodelib.data.Record``.
+        channel: take only the annotations of this signal, for a record in which several signals
+            are annotated separately.
 
     Raises:
-        DataError: if the record has no annotated beat, or annotations out of order.
+        DataError: if the record has no annotated beat, or two at one time.
     """
-    label = aami.class_index(record.symbols)
-    kept = label >= 0
-    samples = np.asarray(record.samples)[kept]
+    samples, label = aami.beats(record, channel)
     if not len(samples):
         raise DataError(f"record {record.name} has no annotated beat: nothing to make events of")
-    if (np.diff(samples) <= 0).any():
-        raise DataError(
-            f"record {record.name} has two beats at one time or out of order: "
-            "its annotation file is damaged, replace it"
-        )
     values = np.zeros((len(samples), len(COLUMNS)))
     mask = np.ones_like(values, dtype=bool)
     values[1:, 0] = np.diff(samples) / record.fs
@@ -93,7 +94,7 @@ def events(record) -> Rhythm:
     mask[0, 0] = False
     after = np.searchsorted(samples, flutter_ends)
     mask[after[after < len(samples)], 0] = False
-    values[np.arange(len(samples)), 1 + label[kept]] = 1.0
+    values[np.arange(len(samples)), 1 + label] = 1.0
     if record.signals is None:
         mask[:, 6] = False
     else:
@@ -114,18 +115,24 @@ def qrs_durations(signals: np.ndarray, samples: np.ndarray, fs: float) -> np.nda
     annotation. A dip below that for less than 30 ms, as in a notched complex, does not end it.
     Nothing beyond 160 ms on either side is looked at, so that 0.32 s is the longest duration there
     can be. Averaging adds some 20 ms: these are for comparison between beats, not for diagnosis.
-    A beat whose envelope is 0 throughout (a lead that fell off) has NaN.
+    A beat has NaN, for not observed, if its envelope is 0 throughout (a lead that fell off), if a
+    sample near it is NaN, or if it lies beyond the signals; all beats have if the signals are
+    shorter than the filter needs (``SHORTEST`` samples) or sampled at 60 Hz or less.
 
     Args:
-        signals: (samples, leads) in mV.
+        signals: (samples, leads) in mV; at least one lead.
         samples: indices of the R peaks.
         fs: sampling frequency in Hz.
     """
+    if len(signals) < SHORTEST or fs <= 60.0:
+        return np.full(len(samples), np.nan)
+    known = np.isfinite(signals).all(axis=1)
     band = butter(2, [1.0, 30.0], btype="band", fs=fs, output="sos")
-    slope = np.abs(np.gradient(sosfiltfilt(band, signals, axis=0), axis=0)).sum(axis=1)
-    envelope = uniform_filter1d(slope, max(1, round(0.04 * fs)))
+    slope = np.abs(np.gradient(sosfiltfilt(band, _bridged(signals, known), axis=0), axis=0))
+    envelope = uniform_filter1d(slope.sum(axis=1), max(1, round(0.04 * fs)))
     half = round(0.16 * fs)
-    window = np.pad(envelope, half)[samples[:, None] + np.arange(2 * half + 1)]
+    places = np.minimum(samples, len(signals) - 1)[:, None] + np.arange(2 * half + 1)
+    window = np.pad(envelope, half)[places]
     first, last = half - round(0.06 * fs), half + round(0.10 * fs)
     top = first + window[:, first:last].argmax(axis=1)
     height = np.take_along_axis(window, top[:, None], axis=1)
@@ -134,7 +141,17 @@ def qrs_durations(signals: np.ndarray, samples: np.ndarray, fs: float) -> np.nda
     low = binary_opening(low, np.ones((1, round(0.03 * fs)), dtype=bool))
     onset = np.where(low & (index < top[:, None]), index, -1).max(axis=1)
     offset = np.where(low & (index > top[:, None]), index, 2 * half + 1).min(axis=1)
-    return np.where(height[:, 0] > 0, (offset - onset - 1) / fs, np.nan)
+    whole = np.pad(known, half, constant_values=True)[places].all(axis=1)
+    observed = (height[:, 0] > 0) & whole & (samples < len(signals))
+    return np.where(observed, (offset - onset - 1) / fs, np.nan)
+
+
+def _bridged(signals: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The signals with straight lines over the samples that are not known in all leads."""
+    if known.all() or not known.any():
+        return signals if known.all() else np.zeros_like(signals)
+    at, there = np.arange(len(signals)), np.flatnonzero(known)
+    return np.stack([np.interp(at, there, lead[there]) for lead in signals.T], axis=1)
 
 
 def chunks(rhythm: Rhythm, size: int = 512, overlap: int = 128) -> list[Rhythm]:

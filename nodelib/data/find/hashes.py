@@ -22,17 +22,35 @@ _REMEDY = (
 def parse(text: str, origin: str) -> dict[str, str]:
     """A list in the form that ``sha256sum`` prints: file name to SHA-256.
 
+    Line ends of Windows, blank lines and capital digits are read as well.
+
     Raises:
         DataError: if a line has another form; ``origin`` names the list in the message.
     """
     hashes = {}
-    for line in text.splitlines():
+    for line in filter(str.strip, text.splitlines()):
         value, _, name = line.strip().partition(" ")
+        value = value.lower()
         name = name.strip().removeprefix("*").removeprefix("./")
         if not name or len(value) != 64 or set(value) - set("0123456789abcdef"):
-            raise DataError(f"{origin} is not a list of SHA-256 sums (line {line!r}): remove it")
+            raise DataError(
+                f"{origin} is not a list of SHA-256 sums (line {line[:60]!r}): remove it"
+            )
         hashes[name] = value
     return hashes
+
+
+def read(path: Path) -> dict[str, str]:
+    """The list in a file; see :func:`parse`.
+
+    Raises:
+        DataError: if it cannot be read or is no such list.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise places.read_failure(error, path) from error
+    return parse(text, str(path))
 
 
 @functools.cache
@@ -52,12 +70,12 @@ def sha256(path: Path) -> str:
 
 
 def sha256_unzipped(path: Path) -> str:
-    """SHA-256 of what a ``.gz`` file holds; remembered like :func:`sha256`.
+    """SHA-256 of what a ``.gz`` file holds, or of another file; remembered like :func:`sha256`.
 
     Raises:
         DataError: if the file cannot be read or is not intact gzip.
     """
-    return _readable(path, _unzipped)
+    return _readable(path, _unzipped if path.suffix == ".gz" else files.sha256)
 
 
 def of_array(array: np.ndarray) -> str:

@@ -46,7 +46,7 @@ class Holding:
         listed = {}
         sums = self.directory / self.source.name / SUMS
         if sums.is_file():
-            theirs = hashes.parse(sums.read_text(encoding="utf-8"), str(sums))
+            theirs = hashes.read(sums)
             listed |= {f"{self.source.name}/{file}": value for file, value in theirs.items()}
         listed |= sources.published(self.source)
         return {file: listed[file] for file in self.files if file in listed}
@@ -111,10 +111,16 @@ def find(source: Source) -> Holding | None:
     """The best holding on this disk: complete before partial, then in the order of the places.
 
     Raises:
-        DataError: if ``NODELIB_DATA`` is not a directory, or has only some of the files of a set
-            that is of no use in part; or if the cache cannot be read.
+        DataError: if ``NODELIB_DATA`` is not a directory, has only some of the files of a set
+            that is of no use in part, or has a folder for the set with other files only; or if
+            the cache cannot be read.
     """
-    found = [h for place, directory in search() if (h := look(source, place, directory))]
+    found = []
+    for place, directory in search():
+        if holding := look(source, place, directory):
+            found.append(holding)
+        elif place == places.OWN:
+            _check_strangers(source, directory)
     for holding in found:
         if holding.completeness == "complete":
             return holding
@@ -147,6 +153,25 @@ def look(source: Source, place: str, directory: Path) -> Holding | None:
         return None
     complete = any(set(layout) <= set(files) for layout in source.layouts)
     return Holding(source, place, directory, files, "complete" if complete else "partial")
+
+
+def _check_strangers(source: Source, directory: Path) -> None:
+    """Refuse a folder of the user's for a set in which nothing is recognised: not pass it over."""
+    folder = directory / source.name
+    try:
+        # MNIST/ or MITDB/, as other programs spell it, holds nothing where case counts.
+        alike = [entry for entry in directory.iterdir() if entry.name.lower() == source.name]
+        folder = next((entry for entry in alike if entry.is_dir()), folder)
+        names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    except OSError as error:
+        raise places.read_failure(error, folder) from error
+    if others := [name for name in names if not name.startswith((".", "SHA256SUMS"))]:
+        shown = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
+        raise DataError(
+            f"{folder} holds {shown}, but no file of {source.name} by its published name, such as "
+            f"{Path(source.files[0]).name}: unpack or rename them into {directory / source.name}, "
+            "or move the folder away to go on without"
+        )
 
 
 @cache

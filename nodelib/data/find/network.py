@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from nodelib import files
 from nodelib.data.find import places
 from nodelib.errors import DataError
 
@@ -108,8 +109,4 @@ def _write_note() -> None:
     hosts = sorted(host for host, answers in _answers.items() if not answers)
     # The note only saves time: a cache that cannot be written is reported where it matters.
     with contextlib.suppress(OSError, DataError):
-        target = _note()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps({"time": time.time(), "hosts": hosts}), encoding="utf-8")
-        temporary.replace(target)
+        files.write(_note(), json.dumps({"time": time.time(), "hosts": hosts}).encode())

@@ -25,7 +25,7 @@ def own() -> Path | None:
     value = os.environ.get("NODELIB_DATA")
     if not value:
         return None
-    path = Path(value).expanduser()
+    path = _absolute(value, "NODELIB_DATA")
     if not _readable_directory(path):
         raise DataError(
             f"NODELIB_DATA is set to {path}, which is not a readable directory: "
@@ -42,13 +42,28 @@ def cache() -> Path:
     Raises:
         DataError: if it exists but is not a directory that can be read.
     """
-    path = Path(os.environ.get("NODELIB_CACHE") or pooch.os_cache("nodelib")).expanduser()
+    value = os.environ.get("NODELIB_CACHE") or str(pooch.os_cache("nodelib"))
+    path = _absolute(value, "NODELIB_CACHE")
     if _exists(path) and not _readable_directory(path):
         raise DataError(
             f"the cache {path} is not a readable directory: make it one, or set NODELIB_CACHE "
             "to a directory that you can read and write"
         )
     return path
+
+
+def anchor() -> None:
+    """Make ``NODELIB_DATA`` and ``NODELIB_CACHE`` absolute, for this process and its children.
+
+    A relative path means the directory in which a command was called; a chapter is executed in
+    another one.
+
+    Raises:
+        DataError: if one begins with ``~`` and there is no such home directory.
+    """
+    for variable in ("NODELIB_DATA", "NODELIB_CACHE"):
+        if value := os.environ.get(variable):
+            os.environ[variable] = str(_absolute(value, variable))
 
 
 def search() -> list[tuple[str, Path]]:
@@ -101,6 +116,15 @@ def new_directory(target: Path) -> Iterator[Path]:
             raise write_failure(error, target) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _absolute(value: str, variable: str) -> Path:
+    try:
+        return Path(value).expanduser().absolute()
+    except RuntimeError as error:
+        raise DataError(
+            f"there is no home directory for {value}: set {variable} to a directory without '~'"
+        ) from error
 
 
 def _exists(path: Path) -> bool:

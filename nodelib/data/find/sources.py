@@ -84,6 +84,12 @@ def _rr(name: str, title: str, records: tuple[str, ...]) -> Source:
     )
 
 
+_MNIST = tuple(
+    (part, kind, idx)
+    for part in ("train", "t10k")
+    for kind, idx in (("images", "idx3"), ("labels", "idx1"))
+)
+
 _ALL = (
     Source(
         "mnist",
@@ -96,13 +102,10 @@ _ALL = (
         records=(),
         fs=0.0,
         annotator="",
-        layouts=(
-            (
-                "mnist/train-images-idx3-ubyte.gz",
-                "mnist/train-labels-idx1-ubyte.gz",
-                "mnist/t10k-images-idx3-ubyte.gz",
-                "mnist/t10k-labels-idx1-ubyte.gz",
-            ),
+        # as published; unzipped; and as some programs name what they unzip
+        layouts=tuple(
+            tuple(f"mnist/{part}-{kind}{mark}{idx}-ubyte{end}" for part, kind, idx in _MNIST)
+            for mark, end in (("-", ".gz"), ("-", ""), (".", ""), (".", ".gz"))
         ),
     ),
     _physionet(

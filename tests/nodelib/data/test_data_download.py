@@ -1,6 +1,7 @@
 import errno
 import hashlib
 import json
+import os
 import threading
 import time
 from dataclasses import replace
@@ -24,6 +25,7 @@ class Server:
         self.directory = directory
         self.asked = []
         self.fault = None
+        self.released = threading.Event()
         server = self
 
         class Handler(SimpleHTTPRequestHandler):
@@ -42,6 +44,23 @@ class Server:
                     self.close_connection = True
                 elif server.fault == "error":
                     self.send_error(503)
+                elif server.fault == "stall":
+                    self.send_response(200)
+                    self.send_header("Content-Length", "1000")
+                    self.end_headers()
+                    self.wfile.write(b"half")
+                    self.wfile.flush()
+                    server.released.wait(5)
+                elif server.fault == "login":
+                    self.send_response(200)
+                    self.send_header("Content-Type", "text/html")
+                    self.end_headers()
+                    self.wfile.write(b"<html>\n<title>Please log in</title>\n</html>")
+                elif server.fault == "loop" or (server.fault == "moved" and "new" not in self.path):
+                    self.send_response(302)
+                    where = self.path if server.fault == "loop" else f"/new{self.path}"
+                    self.send_header("Location", where)
+                    self.end_headers()
                 else:
                     super().do_GET()
 
@@ -73,6 +92,7 @@ def server(network_state, tmp_path):
     (tmp_path / "www").mkdir()
     server = Server(tmp_path / "www")
     yield server
+    server.released.set()
     server.http.shutdown()
     server.http.server_close()
 
@@ -116,6 +136,93 @@ def test_a_file_with_another_checksum_is_refused_and_removed(server, tmp_path):
     with pytest.raises(ChecksumError, match=r"/a\.bin arrived damaged.*nothing was kept"):
         download.fetch("demo", files, [server.address], tmp_path / "out")
     assert names(tmp_path / "out") == []
+
+
+def test_a_server_that_stalls_is_told_and_leaves_no_half_file(server, tmp_path, monkeypatch):
+    files = {"a.bin": server.put("a.bin", b"x" * 1000)}
+    assert network.reachable(network.host(server.address))
+    server.fault = "stall"
+    monkeypatch.setattr(download, "TIMEOUT", (1.0, 0.2))
+    with pytest.raises(DataError, match=r"could not download .*/a\.bin \(no answer in time\)"):
+        download.fetch("demo", files, [server.address], tmp_path / "out")
+    assert names(tmp_path / "out") == []
+
+
+def test_a_file_that_was_moved_is_fetched_from_its_new_place(server, tmp_path):
+    files = {"a.bin": server.put("a.bin", b"right")}
+    (server.directory / "new").mkdir()
+    (server.directory / "new" / "a.bin").write_bytes(b"right")
+    server.fault = "moved"
+    download.fetch("demo", files, [server.address], tmp_path / "out")
+    assert (tmp_path / "out" / "a.bin").read_bytes() == b"right"
+
+
+def test_a_file_that_is_redirected_without_end_is_told(server, tmp_path):
+    files = {"a.bin": server.put("a.bin", b"right")}
+    server.fault = "loop"
+    with pytest.raises(DataError, match=r"a\.bin \(it is redirected without end\)"):
+        download.fetch("demo", files, [server.address], tmp_path / "out")
+    assert names(tmp_path / "out") == []
+
+
+def test_a_page_in_place_of_a_file_is_refused_and_removed(server, tmp_path):
+    files = {"a.bin": server.put("a.bin", b"right")}
+    server.fault = "login"
+    with pytest.raises(ChecksumError, match=r"a\.bin arrived damaged, or is a page to log in"):
+        download.fetch("demo", files, [server.address], tmp_path / "out")
+    assert names(tmp_path / "out") == []
+
+
+def test_a_page_in_place_of_the_list_is_not_kept_and_the_next_fetch_is_whole(
+    small, server, tmp_path
+):
+    server.fault = "login"
+    with pytest.raises(DataError, match=r"SHA256SUMS\.txt arrived as something else than a list"):
+        data.nsrdb()
+    assert names(tmp_path / "cache" / "nsrdb") == []
+    server.fault = None
+    assert data.nsrdb().provenance.completeness == "partial"
+
+
+def test_a_list_with_line_ends_of_windows_is_read(small, server, tmp_path):
+    text = (server.directory / "SHA256SUMS.txt").read_text()
+    changed = "\ufeff" + text.replace("\n", "\r\n").replace(" ", "  *") + "\r\n"
+    server.put("SHA256SUMS.txt", changed.encode())
+    database = data.nsrdb()
+    assert "all files match PhysioNet's SHA-256 list" in database.provenance.detail
+
+
+def test_a_list_in_capital_digits_is_read(small, server):
+    text = (server.directory / "SHA256SUMS.txt").read_text()
+    lines = [line.partition(" ") for line in text.splitlines()]
+    server.put("SHA256SUMS.txt", "".join(f"{v.upper()} {k}\n" for v, _, k in lines).encode())
+    assert data.nsrdb().record("16265").samples.tolist() == [5, 9]
+
+
+def test_a_list_that_is_no_text_is_named(small, server, tmp_path):
+    data.nsrdb()
+    (tmp_path / "cache" / "nsrdb" / "SHA256SUMS.txt").write_bytes(bytes(range(128, 256)))
+    with pytest.raises(DataError, match=r"nsrdb/SHA256SUMS\.txt is not a list of SHA-256 sums"):
+        data.nsrdb()
+
+
+def test_a_cache_with_spaces_and_other_letters_works(small, server, tmp_path, monkeypatch):
+    monkeypatch.setenv("NODELIB_CACHE", str(tmp_path / "mon cache é 心"))
+    acquisition.downloaded(small, signals=True)
+    assert data.nsrdb().record("16265").signals.shape == (500, 1)
+
+
+def test_a_cache_in_which_nothing_can_be_made_is_told(small, server, tmp_path, monkeypatch):
+    makedirs = os.makedirs
+
+    def refuse(path, *args, **kwargs):
+        if "cache" in str(path):
+            raise OSError(errno.EROFS, "Read-only file system")
+        return makedirs(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "makedirs", refuse)
+    with pytest.raises(DataError, match=r"could not write .*Read-only file.*set NODELIB_CACHE"):
+        data.nsrdb()
 
 
 def test_an_error_of_the_server_is_told_with_its_status(server, tmp_path):

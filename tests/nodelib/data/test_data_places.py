@@ -85,6 +85,40 @@ def test_a_cache_that_cannot_be_written_is_an_error(offline, monkeypatch):
         data.nsrdb()
 
 
+def test_relative_directories_are_those_of_where_the_command_was_called(tmp_path, monkeypatch):
+    (tmp_path / "my data").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setenv("NODELIB_DATA", "my data")
+    monkeypatch.setenv("NODELIB_CACHE", "cache é")
+    monkeypatch.chdir(tmp_path)
+    assert places.own() == tmp_path / "my data"
+    places.anchor()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert (places.own(), places.cache()) == (tmp_path / "my data", tmp_path / "cache é")
+    assert os.environ["NODELIB_CACHE"] == str(tmp_path / "cache é")
+
+
+def test_unset_directories_stay_unset(monkeypatch):
+    for variable in ("NODELIB_DATA", "NODELIB_CACHE"):
+        monkeypatch.delenv(variable, raising=False)
+    places.anchor()
+    assert "NODELIB_DATA" not in os.environ
+    assert "NODELIB_CACHE" not in os.environ
+
+
+def test_without_a_home_a_path_that_needs_one_is_an_error(monkeypatch):
+    def no_home(path):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", no_home)
+    monkeypatch.setenv("NODELIB_DATA", "~/data")
+    with pytest.raises(DataError, match="no home directory for ~/data: set NODELIB_DATA to"):
+        places.own()
+    monkeypatch.delenv("NODELIB_CACHE")
+    with pytest.raises(DataError, match=r"no home directory for .*: set NODELIB_CACHE to"):
+        places.cache()
+
+
 def test_a_new_directory_appears_whole_or_not_at_all(tmp_path):
     with places.new_directory(tmp_path / "a") as directory:
         (directory / "x").write_text("1")

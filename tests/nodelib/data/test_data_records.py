@@ -5,7 +5,7 @@ import pytest
 import wfdb
 
 from nodelib.data import read_record
-from nodelib.data.records import age_and_sex
+from nodelib.data.headers import age_and_sex
 from nodelib.errors import DataError
 
 N, FS = 3000, 250

@@ -122,6 +122,113 @@ def test_a_record_without_signal_or_beats_is_named():
         heartbeats.build(Records([make_record("100", "++~~")]))
 
 
+def spoiled(change, name="100", symbols="N" * 20, **fields):
+    """A record whose signals were changed in place by ``change``."""
+    record = make_record(name, symbols, **fields)
+    change(record.signals)
+    return record
+
+
+def test_a_flat_lead_is_refused_and_another_lead_of_the_record_is_not():
+    def flatten(signals):
+        signals[:, 0] = 0.3
+
+    record = spoiled(flatten)
+    with pytest.raises(DataError, match="lead MLII of record 100 is a flat line: choose another"):
+        heartbeats.build(Records([record]))
+    assert heartbeats.record_beats(record, lead="V1")[0].max() == 1
+
+
+def test_a_beat_on_a_flat_stretch_is_a_row_of_zeros():
+    record = spoiled(lambda signals: None)
+    record.signals[record.samples[5] - 100 : record.samples[9]] = 0.0
+    x = heartbeats.record_beats(record)[0]
+    assert (x[6] == 0).all()
+    assert (x[[0, 1, 2, 12]].max(axis=1) == 1).all()
+
+
+def test_gaps_in_the_recording_are_refused_with_their_number():
+    def gap(signals):
+        signals[700:800, 0] = np.nan
+
+    with pytest.raises(
+        DataError, match=r"lead MLII of record 100 has 100 of [\d,]+ samples that are"
+    ):
+        heartbeats.build(Records([spoiled(gap)]))
+
+
+@pytest.mark.parametrize("fs", [0.0, -1.0, np.inf, np.nan])
+def test_a_sampling_frequency_that_is_none_is_refused(fs):
+    with pytest.raises(DataError, match=f"record 100 has a sampling frequency of {fs} Hz"):
+        heartbeats.build(Records([replace(make_record("100"), fs=fs)]))
+
+
+@pytest.mark.parametrize("fs", [36.0, 3600.0])
+def test_a_sampling_frequency_that_no_heart_fits_is_refused(fs):
+    record = replace(make_record("100", "N" * 20), fs=fs)
+    with pytest.raises(
+        DataError, match=rf"a beat every .* its sampling frequency of {fs:g} Hz must"
+    ):
+        heartbeats.build(Records([record]))
+
+
+def test_an_odd_sampling_frequency_puts_no_peak_off_its_place():
+    record = make_record("100", "N" * 600, fs=250.037)
+    x, _, _ = heartbeats.record_beats(record)
+    assert len(heartbeats.resample(record)) == pytest.approx(
+        len(record.signals) * 125 / 250.037, abs=1
+    )
+    assert (x[:, 0] > 0.9).all()
+
+
+def test_a_record_shorter_than_a_window_is_cut_like_others():
+    record = make_record("100", "NNN")
+    assert len(record.signals) < heartbeats.WINDOW * record.fs
+    x, y, _ = heartbeats.record_beats(record)
+    assert (x.shape, y.tolist()) == ((2, 187), [0, 0])
+    assert (x[:, 0] > 0.9).all()
+
+
+def test_signals_that_end_before_the_beats_are_refused():
+    record = make_record("100", "N" * 20)
+    with pytest.raises(DataError, match=r"beats up to sample .* and 1,000 samples of signal"):
+        heartbeats.build(Records([replace(record, signals=record.signals[:1000])]))
+
+
+@pytest.mark.parametrize("symbol", ["?", "r", "B", "n", "[44]"])
+def test_what_may_be_a_beat_and_has_no_class_is_refused(symbol):
+    record = make_record("100", "NNNN")
+    record = replace(record, symbols=["N", symbol, "N", "N"])
+    with pytest.raises(DataError, match=r"record 100 has annotations .* have no AAMI class here"):
+        heartbeats.build(Records([record]))
+
+
+def test_annotations_that_are_no_beats_are_passed_over():
+    record = make_record("100", 'N+~|x![]"sTpt=NNN')
+    assert len(heartbeats.record_beats(record)[0]) == 3
+
+
+def test_two_beats_at_one_time_are_refused():
+    record = make_record("100", "NNNN")
+    with pytest.raises(DataError, match="record 100 has two beats at one time"):
+        heartbeats.build(Records([replace(record, samples=record.samples[[0, 1, 1, 2]])]))
+
+
+def test_a_class_without_beats_is_counted_as_none_and_split_without_it():
+    beats = heartbeats.build(Records([make_record("100", "N" * 20 + "VN")]))
+    assert beats.counts().tolist() == [20, 0, 1, 0, 0]
+    assert beats.counts(beats.test).tolist() == [4, 0, 0, 0, 0]
+
+
+def test_a_split_or_a_database_without_beats_is_refused():
+    with pytest.raises(DataError, match="split 'inter-patient' of made leaves no beat in the test"):
+        heartbeats.build(database(("101",)), split="inter-patient")
+    with pytest.raises(DataError, match="split 'beat' of made leaves no beat in the test set"):
+        heartbeats.build(database(("101",), "NNN"))
+    with pytest.raises(DataError, match="made has no record with a heartbeat"):
+        heartbeats.build(Records([]))
+
+
 def test_the_set_from_mit_bih_has_the_published_number_of_beats_of_each_class(real_mitdb):
     beats = heartbeats.build(real_mitdb)
     assert beats.counts().tolist() == [90_589, 2_779, 7_236, 803, 8_039]

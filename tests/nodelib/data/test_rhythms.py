@@ -47,6 +47,40 @@ def test_a_beat_on_a_flat_line_has_no_qrs_duration():
     assert not rhythms.events(flat).mask[:, 6].any()
 
 
+def test_a_gap_in_the_recording_hides_the_qrs_complexes_near_it_and_no_others():
+    record = make_record("100", "N" * 10)
+    whole = rhythms.events(record).qrs_duration
+    record.signals[record.samples[4] - 5 : record.samples[4] + 60, 1] = np.nan
+    events = rhythms.events(record)
+    assert np.flatnonzero(~events.mask[:, 6]).tolist() == [4]
+    assert events.qrs_duration[[0, 1, 8, 9]] == pytest.approx(whole[[0, 1, 8, 9]])
+    record.signals[:] = np.nan
+    assert not rhythms.events(record).mask[:, 6].any()
+
+
+def test_beats_beyond_the_signals_have_no_qrs_duration():
+    record = make_record("100", "N" * 10)
+    whole = rhythms.events(record).qrs_duration
+    part = replace(record, signals=record.signals[: record.samples[4] + 200])
+    events = rhythms.events(part)
+    assert events.mask[:, 6].tolist() == [True] * 5 + [False] * 5
+    assert events.qrs_duration[:3] == pytest.approx(whole[:3])
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17])
+def test_a_record_of_a_few_samples_has_its_events(n):
+    record = make_record("100", "N")
+    short = replace(record, samples=np.array([0]), signals=record.signals[:n])
+    assert len(rhythms.events(short)) == 1
+
+
+def test_a_signal_sampled_too_slowly_for_the_filter_gives_no_qrs_duration():
+    signals = np.random.default_rng(0).normal(size=(600, 1))
+    beats = np.array([100, 300])
+    assert np.isnan(rhythms.qrs_durations(signals, beats, 60.0)).all()
+    assert np.isfinite(rhythms.qrs_durations(signals, beats, 64.0)).all()
+
+
 def test_a_wide_complex_is_measured_wider_than_a_narrow_one():
     events = rhythms.events(make_record("100", "NVNVNV"))
     narrow, wide = events.qrs_duration[::2], events.qrs_duration[1::2]

@@ -7,7 +7,8 @@ from torch import nn
 from nodelib.errors import ModelError
 from nodelib.models.networks import MLP
 from nodelib.seeds import generator
-from nodelib.training.loop import History, Recipe, _clipped, train
+from nodelib.training import History, Recipe, train
+from nodelib.training.state import clipped
 
 
 def regression(net, seed=0):
@@ -148,8 +149,8 @@ def test_each_network_is_clipped_by_its_own_norm():
     train(members, losses, Recipe(steps=1, rate=0.1, clip=1.0), members=2)
     # Adam's first step has the length of the rate in every coordinate, clipped or not
     torch.testing.assert_close(members.value.detach(), before - 0.1, rtol=0, atol=1e-5)
-    (clipped,) = _clipped((before,), 1.0, 2)
-    torch.testing.assert_close(clipped, torch.tensor([[0.6, 0.8], [0.03, 0.04]]))
+    (shorter,) = clipped((before,), 1.0, 2)
+    torch.testing.assert_close(shorter, torch.tensor([[0.6, 0.8], [0.03, 0.04]]))
 
 
 def test_a_network_that_diverges_leaves_the_others_alone():
