@@ -1,5 +1,6 @@
 """The command line ``nodelib``: run, build, data, record, verify, claims, bench."""
 
+import io
 import json
 import sys
 from collections.abc import Iterator
@@ -12,10 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from nodebook.press.tether import Terminated, heed_termination
 from nodelib.errors import NodelibError
 
 app = typer.Typer(
-    help="Neural ODEs, reproduced and audited: run chapters, build the book, check numbers.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -42,6 +43,19 @@ def one_message() -> Iterator[None]:
     except NodelibError as error:
         complaints.print(f"[bold red]error:[/bold red] {escape(str(error))}", highlight=False)
         raise typer.Exit(1) from error
+    except KeyboardInterrupt as stop:
+        asked = isinstance(stop, Terminated)
+        complaints.print("terminated" if asked else "interrupted", highlight=False)
+        raise typer.Exit(143 if asked else 130) from None
+
+
+@app.callback()
+def prepare() -> None:
+    """Neural ODEs, reproduced and audited: run chapters, build the book, check numbers."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a code page may lack a tick, or Greek
+    heed_termination()
 
 
 @app.command()
@@ -56,8 +70,12 @@ def run(
     fresh: Fresh = False,
 ) -> None:
     """Execute the chapters through papermill; what has not changed since is not run again."""
+    from nodebook.press import book, lock
+
     with one_message():
-        _execute(profile, only or [], seed, jobs, out, fresh)
+        folder = (out or book.Site.default().executed).resolve()
+        with lock.held(folder):
+            _execute(profile, only or [], seed, jobs, folder, fresh)
 
 
 @app.command()
@@ -68,9 +86,9 @@ def build(
     jobs: Jobs = 1,
 ) -> None:
     """Execute what changed and render the book into _build/html."""
-    from nodebook.press import book
+    from nodebook.press import book, lock
 
-    with one_message():
+    with one_message(), lock.held(book.Site.default().executed):
         site = book.Site.default()
         chapters = _execute("quick", [], 0, jobs, site.executed, release)
         if release:
@@ -81,15 +99,13 @@ def build(
         console.print(f"book: {news}: {site.html / 'index.html'}", highlight=False)
 
 
-def _execute(
-    profile: str, only: list[str], seed: int, jobs: int, out: Path | None, fresh: bool
-) -> list:
+def _execute(profile: str, only: list[str], seed: int, jobs: int, out: Path, fresh: bool) -> list:
     """Run the chosen chapters; raise SystemExit after reporting every failure."""
-    from nodebook.press import book, chapters, pool
+    from nodebook.press import chapters, pool
     from nodebook.press.console import failure_report, for_output
 
     chosen = chapters.select(only, chapters.all_chapters())
-    plan = pool.Plan(profile, seed, jobs, (out or book.Site.default().executed).resolve(), fresh)
+    plan = pool.Plan(profile, seed, jobs, out, fresh)
     display = for_output(console)
     try:
         results = pool.run(chosen, plan, display)
@@ -212,7 +228,9 @@ def claims(
 
     with one_message():
         if as_json:
-            sys.stdout.write(json.dumps(ledger.as_json(), indent=1, ensure_ascii=False) + "\n")
+            plain = not (sys.stdout.encoding or "").lower().startswith("utf")
+            text = json.dumps(ledger.as_json(), indent=1, ensure_ascii=plain)
+            sys.stdout.write(text + "\n")
             return
         table = Table("claim", "document", "statement", "theirs", "ours", "verdict")
         for claim in ledger.load():

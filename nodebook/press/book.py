@@ -53,7 +53,10 @@ def build(chapters: list[Chapter], site: Site, *, fresh: bool = False) -> bool:
 
 def render(folder: Path) -> None:
     """Run Jupyter Book over the staged folder; its whole output goes to ``sphinx.log`` there."""
-    call = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
+    call = (
+        "import sys; from nodebook.press import tether; tether.tie(); "
+        "from jupyter_book.cli.main import main; sys.exit(main())"
+    )
     options = ["build", str(folder), "-W", "-n", "--keep-going"]
     command = [sys.executable, "-c", call, *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

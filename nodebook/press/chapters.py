@@ -8,11 +8,25 @@ from pathlib import Path
 import jupytext
 import nbformat
 import papermill as pm
+import yaml
 
 from nodebook import paths
 from nodebook.errors import ExecutionError
 
 PROFILES = ("quick", "full")
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+
+#: What jupytext raises on a file that is no notebook, by the part of it that is wrong.
+UNREADABLE = (
+    OSError,
+    ValueError,
+    AttributeError,
+    KeyError,
+    TypeError,
+    yaml.YAMLError,
+    jupytext.formats.JupytextFormatError,
+    nbformat.ValidationError,
+)
 
 
 @dataclass(frozen=True)
@@ -35,12 +49,12 @@ class Chapter:
         """
         try:
             node = jupytext.read(self.source)
-        except (OSError, ValueError) as error:
+        except UNREADABLE as error:
             raise ExecutionError(
-                f"{self.source.name}: cannot be read as a notebook ({error})"
+                f"{self.source.name}: cannot be read as a notebook: look at its header "
+                f"({type(error).__name__}: {error})"
             ) from error
-        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        node.metadata.setdefault("kernelspec", kernel)
+        node.metadata["kernelspec"] = dict(KERNEL)
         for index, cell in enumerate(node.cells):
             cell["id"] = f"{self.name.replace('_', '-')}-{index:03d}"
         return node

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import nbformat
 import papermill as pm
-from jupyter_client.kernelspec import NoSuchKernel
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
@@ -18,9 +17,10 @@ from papermill.execute import remove_error_markers
 from papermill.utils import remove_args
 
 from nodebook import paths
-from nodebook.errors import ExecutionError
+from nodebook.press import kernel
 from nodebook.press.chapters import Chapter, check_parameters
 from nodelib.data.find import places
+from nodelib.errors import NodelibError
 
 Report = Callable[[str, int, int], None]
 """Called as ``report(chapter, cells_done, cells)`` when a cell starts."""
@@ -106,57 +106,67 @@ def execute(job: Job, report: Report) -> Result:
     The executed notebook appears under ``job.target`` only if every cell ran; an older one there
     is removed first, so that what is there is never from another run.
     """
-    for folder in (job.out, job.scratch.parent, job.log.parent):
-        folder.mkdir(parents=True, exist_ok=True)
-    for stale in (job.target, job.trace):
-        stale.unlink(missing_ok=True)
     result = Result(job.chapter.name, 0.0)
+    began = time.perf_counter()
+    try:
+        for folder in (job.out, job.scratch.parent, job.log.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        for stale in (job.target, job.trace):
+            stale.unlink(missing_ok=True)
+        with _logging_to(job.log), kernel.environment(job.out / "logs" / "kernel"):
+            _execute(job, report, result)
+        if result.failure is None:
+            job.scratch.replace(job.target)
+    except OSError as error:
+        message = f"{error.filename or job.out} cannot be written or read ({error.strerror})"
+        result.failure = Failure(None, "", message, "")
+    result.seconds = time.perf_counter() - began
+    return result
+
+
+def _execute(job: Job, report: Report, result: Result) -> None:
+    """Run the notebook, and note in ``result`` where and why it failed if it did."""
     position = [None]
 
     def cell_started(index: int, cells: int) -> None:
         position[0] = index
         report(job.chapter.name, index, cells)
 
-    began = time.perf_counter()
-    with _logging_to(job.log):
-        try:
-            nbformat.write(job.chapter.notebook(), job.scratch)
-            check_parameters(job.scratch, job.parameters)
-            os.environ["NODELIB_TRACE"] = str(job.trace)
-            os.environ["NODELIB_ROOT"] = str(paths.root())
-            places.anchor()
-            pm.execute_notebook(
-                str(job.scratch),
-                str(job.scratch),
-                job.parameters,
-                engine_name="nodelib",
-                kernel_name="python3",
-                cwd=str(job.scratch.parent),
-                progress_bar=False,
-                log_output=True,
-                execution_timeout=job.timeout,
-                autosave_cell_every=0,
-                extra_arguments=["--log-level=CRITICAL"],
-                cell_started=cell_started,
-            )
-        except PapermillExecutionError as error:
-            result.failure = _failure(
-                job, error.cell_index, f"{error.ename}: {error.evalue}", str(error)
-            )
-        except CellTimeoutError as error:
-            message = f"the cell took longer than {job.timeout} s"
-            result.failure = _failure(job, position[0], message, str(error))
-        except DeadKernelError as error:
-            message = "the kernel died (out of memory, or a crash in native code)"
-            result.failure = _failure(job, position[0], message, str(error))
-        except (ExecutionError, NoSuchKernel, nbformat.ValidationError) as error:
-            result.failure = _failure(job, position[0], str(error), traceback.format_exc())
-        finally:
-            os.environ.pop("NODELIB_TRACE", None)
-    result.seconds = time.perf_counter() - began
-    if result.failure is None:
-        job.scratch.replace(job.target)
-    return result
+    try:
+        nbformat.write(job.chapter.notebook(), job.scratch)
+        check_parameters(job.scratch, job.parameters)
+        os.environ["NODELIB_TRACE"] = str(job.trace)
+        os.environ["NODELIB_ROOT"] = str(paths.root())
+        places.anchor()
+        pm.execute_notebook(
+            str(job.scratch),
+            str(job.scratch),
+            job.parameters,
+            engine_name="nodelib",
+            kernel_name="python3",
+            kernel_manager_class=kernel.OwnKernelManager,
+            cwd=str(job.scratch.parent),
+            progress_bar=False,
+            log_output=True,
+            execution_timeout=job.timeout,
+            autosave_cell_every=0,
+            extra_arguments=["--log-level=CRITICAL"],
+            cell_started=cell_started,
+        )
+    except PapermillExecutionError as error:
+        result.failure = _failure(
+            job, error.cell_index, f"{error.ename}: {error.evalue}", str(error)
+        )
+    except CellTimeoutError as error:
+        message = f"the cell took longer than {job.timeout} s"
+        result.failure = _failure(job, position[0], message, str(error))
+    except DeadKernelError as error:
+        message = "the kernel died (out of memory, or a crash in native code)"
+        result.failure = _failure(job, position[0], message, str(error))
+    except NodelibError as error:
+        result.failure = _failure(job, position[0], str(error), "")
+    except nbformat.ValidationError as error:
+        result.failure = _failure(job, position[0], str(error), traceback.format_exc())
 
 
 def _failure(job: Job, index: int | None, message: str, text: str) -> Failure:

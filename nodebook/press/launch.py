@@ -1,0 +1,14 @@
+"""``python -m nodebook.press.launch``: a kernel that ends with the process that started it."""
+
+import sys
+from pathlib import Path
+
+from nodebook.press import tether
+
+if __name__ == "__main__":
+    if sys.path[0] in ("", str(Path.cwd())):
+        del sys.path[0]  # what lies beside the notebook is no package of the chapter's
+    tether.tie()
+    from ipykernel.kernelapp import launch_new_instance
+
+    launch_new_instance()

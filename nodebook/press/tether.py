@@ -1,0 +1,52 @@
+"""Processes that end with their parent, and the end of all processes below this one.
+
+A process that is killed outright (``kill -9``, a machine short of memory) can tell nobody. So each
+child of a build watches its parent: the worker the command, the kernel the worker, the renderer the
+command.
+"""
+
+import os
+import signal
+import threading
+import time
+
+import psutil
+
+EVERY_SECONDS = 1.0
+
+
+def tie() -> None:
+    """End this process within about a second of its parent's end, from a thread of its own."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(EVERY_SECONDS)
+        # not a signal: whoever handles those may be busy
+        os._exit(1)
+
+    threading.Thread(target=watch, name="tether", daemon=True).start()
+
+
+def end_children(patience: float = 5.0) -> None:
+    """Kill every process below this one, and wait until they are gone."""
+    below = psutil.Process().children(recursive=True)
+    for process in below:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(below, timeout=patience)
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end (SIGTERM); cleaned up after like Ctrl-C."""
+
+
+def heed_termination() -> None:
+    """Turn SIGTERM into :class:`Terminated`, so that what is running is ended in order."""
+
+    def ask(number: int, frame: object) -> None:
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, ask)
