@@ -121,6 +121,8 @@ def test_a_truncated_file_of_any_format_is_refused(make, fmt):
 def test_a_flac_file_that_is_none_is_refused_and_one_without_a_length_too(make):
     with pytest.raises(DataError, match=r"cannot be read .*is not a FLAC file"):
         read_record(make.one(SLOW, fmt="516"), None)
+    with pytest.raises(DataError, match=r"the signals of .* cannot be read"):
+        read_record(make.one(SLOW, fmt="516", content=b"fLaC" + bytes(99)), None)
     with pytest.raises(DataError, match=r"gives no length, and format 516 .* is compressed"):
         read_record(make.one(SLOW, fmt="516", length=""), None)
 
