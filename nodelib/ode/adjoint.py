@@ -30,11 +30,14 @@ from nodelib.ode.checkpointing import last_touched
 from nodelib.ode.dependence import WatchedField
 from nodelib.ode.evaluations import CountedField
 from nodelib.ode.replay import (
+    attributes_of,
     autocast_at,
     buffers_kept,
+    check_attributes,
     check_same,
     hooks_silent,
     refuse_foreign_backward,
+    settled,
 )
 from nodelib.ode.solvers import AcceptedStep, Solution, SolveStats, solve
 from nodelib.ode.steps import Field, rms, time_like
@@ -86,7 +89,9 @@ class _Task:
 class _Adjoint(torch.autograd.Function):
     @staticmethod
     def forward(ctx, task: _Task, z0: Tensor, t: Tensor, *params: Tensor) -> Tensor:
+        before = attributes_of(task.f)
         solution = solve(WatchedField(task.f, params), z0, t, **task.arguments)
+        ctx.attributes = settled(before, attributes_of(task.f))
         task.stats = solution.stats
         ctx.task = task
         ctx.autocast = autocast_at(z0.device)
@@ -97,7 +102,7 @@ class _Adjoint(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad_z: Tensor) -> tuple[Tensor | None, ...]:
-        refuse_foreign_backward()
+        refuse_foreign_backward(grad_z)
         t, z, value, *listed = ctx.saved_tensors
         # Parameters may have been frozen since the forward pass.
         params = [param for param in listed if param.requires_grad]
@@ -107,6 +112,7 @@ class _Adjoint(torch.autograd.Function):
         system = AugmentedField(f, z[0], params)
         times = t.double().tolist()
         grad_t = None
+        check_attributes(ctx.task.f, ctx.attributes)
         with ctx.autocast, buffers_kept(ctx.task.f), hooks_silent(params):
             if last_touched(grad_z):
                 _check_field(system, times, z, (ctx.place, value), last_touched(grad_z))
@@ -228,7 +234,7 @@ class AugmentedField:
     def __call__(self, t: Tensor, flat: Tensor) -> Tensor:
         z, a, _ = self.split(flat)
         with torch.enable_grad():
-            z = z.detach().requires_grad_()
+            z = z.detach().clone().requires_grad_()
             value = self.f(t, z)
         if self.expected is not None:
             check_same(value, self.expected, 0.0, f"the field at t = {float(t):g}")

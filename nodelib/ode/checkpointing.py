@@ -20,12 +20,15 @@ from nodelib.ode import tableaus
 from nodelib.ode.dependence import WatchedField
 from nodelib.ode.evaluations import CountedField
 from nodelib.ode.replay import (
+    attributes_of,
     autocast_at,
     buffers_kept,
+    check_attributes,
     check_same,
     generators_at,
     hooks_silent,
     refuse_foreign_backward,
+    settled,
 )
 from nodelib.ode.solvers import Solution, SolveStats, solve, stretched
 from nodelib.ode.steps import Field, runge_kutta_step
@@ -51,8 +54,10 @@ class _Task:
 class _Checkpointed(torch.autograd.Function):
     @staticmethod
     def forward(ctx, task: _Task, z0: Tensor, t: Tensor, *params: Tensor) -> Tensor:
+        before = attributes_of(task.f)
         watched = WatchedField(task.f, params)
         solution = solve(watched, z0, t, record_steps=True, **task.arguments)
+        ctx.attributes = settled(before, attributes_of(task.f))
         task.stats = solution.stats
         ctx.task = task
         ctx.clock = [(step.interval, step.t, step.dt) for step in solution.steps]
@@ -66,7 +71,7 @@ class _Checkpointed(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad_z: Tensor) -> tuple[Tensor | None, ...]:
-        refuse_foreign_backward()
+        refuse_foreign_backward(grad_z)
         t, *saved = ctx.saved_tensors
         count = len(saved) - len(ctx.clock) - bool(ctx.clock)
         params, states = saved[:count], saved[count:]
@@ -82,6 +87,7 @@ class _Checkpointed(torch.autograd.Function):
         grad_params: list[Tensor | None] = [None] * count
         steps = [index for index, step in enumerate(ctx.clock) if step[0] < last]
         reached = last + 1
+        check_attributes(ctx.task.f, ctx.attributes)
         with ctx.autocast, buffers_kept(ctx.task.f), hooks_silent([params[k] for k in live]):
             for index in reversed(steps):
                 interval, start, dt = ctx.clock[index]

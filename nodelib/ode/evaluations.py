@@ -95,8 +95,10 @@ def transforms_active() -> bool:
 
 
 def is_batched(tensor: Tensor) -> bool:
-    """Whether ``torch.func.vmap`` hides a batch axis of ``tensor``."""
+    """Whether a ``vmap`` hides a batch axis of ``tensor``."""
     functorch = torch._C._functorch
+    if functorch.is_legacy_batchedtensor(tensor):
+        return True
     while functorch.is_functorch_wrapped_tensor(tensor):
         if functorch.is_batchedtensor(tensor):
             return True

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nodelib.errors import ChangedFieldError, SolverError
 from nodelib.ode.dependence import modules_of
-from nodelib.ode.evaluations import transforms_active
+from nodelib.ode.evaluations import is_batched, transforms_active
 from nodelib.ode.steps import Field
 
 
@@ -69,6 +69,45 @@ def buffers_kept(f: Field) -> Iterator[None]:
                 module._buffers[name] = buffer
 
 
+def attributes_of(f: Field) -> dict[tuple[nn.Module, str], object]:
+    """The public attributes of the modules that ``f`` uses that are numbers, words or tensors.
+
+    Tensors (buffers too) come with the count of their changes in place.
+    """
+    found = {}
+    for root in modules_of(f):
+        for module in root.modules():
+            for name, value in (*vars(module).items(), *module._buffers.items()):
+                if isinstance(value, Tensor):
+                    found[module, name] = (value, None if value.is_inference() else value._version)
+                elif name[0] != "_" and isinstance(value, bool | int | float | str | None):
+                    found[module, name] = value
+    return found
+
+
+def settled(before: dict, after: dict) -> dict:
+    """The attributes that the solve itself left as they were."""
+    return {k: value for k, value in after.items() if k in before and _alike(before[k], value)}
+
+
+def check_attributes(f: Field, known: dict) -> None:
+    """ChangedFieldError unless the modules of ``f`` still have the attributes in ``known``."""
+    now = attributes_of(f)
+    for (module, name), value in known.items():
+        if not _alike(now.get((module, name)), value):
+            raise ChangedFieldError(
+                f"In the backward pass the field is not what it was in the solve: "
+                f"{type(module).__name__}.{name} was changed since. Go backwards before the "
+                f'change, or use grad="backprop".'
+            )
+
+
+def _alike(one: object, other: object) -> bool:
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return one[0] is other[0] and one[1] == other[1]
+    return type(one) is type(other) and (one == other or one is other)
+
+
 @contextmanager
 def hooks_silent(tensors: Sequence[Tensor]) -> Iterator[None]:
     """The gradient hooks of ``tensors`` do not run within.
@@ -107,7 +146,7 @@ def check_same(found: Tensor, stored: Tensor, start: Tensor | float, place: str)
         )
 
 
-def refuse_foreign_backward() -> None:
+def refuse_foreign_backward(grad_z: Tensor) -> None:
     """SolverError where a backward pass is asked to be differentiable or batched itself.
 
     Torch would return second derivatives that silently depend on nothing.
@@ -117,7 +156,7 @@ def refuse_foreign_backward() -> None:
             "Second derivatives (create_graph=True) of a solve are to be had with "
             'grad="backprop" only.'
         )
-    if transforms_active():
+    if transforms_active() or is_batched(grad_z):
         raise SolverError(
             "Batched gradients (is_grads_batched=True, vectorize=True, a torch.func transform of "
             'the backward pass alone) of a solve are to be had with grad="backprop" only.'
