@@ -108,7 +108,7 @@ def test_vmap_over_a_solve_is_refused_and_over_the_inside_of_a_field_is_not(mode
         torch.func.vmap(lambda k: end(Z0, mode, lambda t, z: k * z))(double([1.0, 2.0]))
     mapped = torch.func.vmap(lambda z: TURN @ z)
     found = end(Z0.expand(3, 2), mode, lambda t, z: mapped(z))
-    torch.testing.assert_close(found, (FLOW @ Z0).expand(3, 2), rtol=1e-7, atol=1e-8)
+    torch.testing.assert_close(found, (FLOW @ Z0).expand(3, 2), rtol=1e-6, atol=1e-7)
 
 
 @OWN
@@ -400,7 +400,7 @@ def test_results_and_costs_can_be_copied_and_saved(mode, tmp_path):
 
 
 @MODE
-@pytest.mark.parametrize("kind", [tuple, np.array, torch.tensor])
+@pytest.mark.parametrize("kind", [tuple, np.array, double])
 def test_tolerances_by_component_hold_each_component_to_its_own(mode, kind):
     back = {"adjoint_rtol": 1e-6, "adjoint_atol": 1e-9} if mode == "adjoint" else None
     rates = double([-1.0, -30.0])
