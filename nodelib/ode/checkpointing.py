@@ -10,6 +10,7 @@ control. The remedy is the one of Gholami, Keutzer & Biros 2019 ("ANODE") and Zh
 ("ACA") for the reconstruction error of the continuous adjoint.
 """
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,7 @@ from nodelib.ode.replay import (
     buffers_kept,
     check_attributes,
     check_same,
+    digest,
     generators_at,
     hooks_silent,
     refuse_foreign_backward,
@@ -63,17 +65,15 @@ class _Checkpointed(torch.autograd.Function):
         ctx.clock = [(step.interval, step.t, step.dt) for step in solution.steps]
         ctx.draws = [step.generators for step in solution.steps]
         ctx.autocast = autocast_at(z0.device)
-        states = [step.z for step in solution.steps]
-        if states:
-            states.append(solution.z[-1].clone())
-        ctx.save_for_backward(t, *params, *states)
+        ctx.end = digest(solution.z[-1])
+        ctx.save_for_backward(t, *params, *(step.z for step in solution.steps))
         return solution.z
 
     @staticmethod
     def backward(ctx, grad_z: Tensor) -> tuple[Tensor | None, ...]:
         refuse_foreign_backward(grad_z)
         t, *saved = ctx.saved_tensors
-        count = len(saved) - len(ctx.clock) - bool(ctx.clock)
+        count = len(saved) - len(ctx.clock)
         params, states = saved[:count], saved[count:]
         f = CountedField(ctx.task.f, grad_z[0])
         tableau = tableaus.find(ctx.task.arguments["method"]).without_error
@@ -95,8 +95,10 @@ class _Checkpointed(torch.autograd.Function):
                 if interval + 1 < reached:
                     reached = interval + 1
                     adjoint = adjoint + grad_z[reached]
-                state, after = states[index : index + 2]
-                with torch.enable_grad(), generators_at(ctx.draws[index], state.device):
+                state, draws = states[index], ctx.draws[index]
+                after = states[index + 1] if index + 1 < len(states) else ctx.end
+                drawing = generators_at(draws, state.device) if draws else nullcontext()
+                with torch.enable_grad(), drawing:
                     z = state.detach().requires_grad_()
                     inputs = [z, *(params[k] for k in live)]
                     if wants_t:
