@@ -58,7 +58,7 @@ class CountedField:
             value = self._cast(float(t), value)
         if self.transformed and is_batched(value):
             refuse_vmap()
-        if not recorded or value.grad_fn is None or value._version or value._base is not None:
+        if not (recorded and value.requires_grad) or value._version or value._base is not None:
             return value.clone()
         self.last = value
         return value
