@@ -33,10 +33,24 @@ REQUIRED = ("VARIANTS", "SEEDS", "NEEDS")
 
 
 def chapters() -> dict[str, tuple[str, ...]]:
-    """The chapters' packages of experiments, each with the names of its experiments, in order."""
+    """The chapters' packages of experiments, each with the names of its experiments, in order.
+
+    Raises:
+        ResultsError: if an experiment is listed twice.
+    """
     package = importlib.import_module(PACKAGE)
     found = sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.ispkg)
-    return {name: importlib.import_module(f"{PACKAGE}.{name}").EXPERIMENTS for name in found}
+    listed = {name: importlib.import_module(f"{PACKAGE}.{name}").EXPERIMENTS for name in found}
+    owners: dict[str, str] = {}
+    for chapter, experiments in listed.items():
+        for name in experiments:
+            if name in owners:
+                raise ResultsError(
+                    f"experiment {name!r} is listed by {PACKAGE}.{owners[name]} and by "
+                    f"{PACKAGE}.{chapter}: names of experiments must differ"
+                )
+            owners[name] = chapter
+    return listed
 
 
 def names() -> list[str]:
@@ -48,12 +62,21 @@ def load(name: str) -> ModuleType:
     """The module of an experiment.
 
     Raises:
-        ResultsError: if there is none of that name, or it lacks what the registry needs.
+        ResultsError: if there is none of that name, it is listed and does not exist or is listed
+            twice, or it lacks what the registry needs.
     """
     chapter = next((chapter for chapter, listed in chapters().items() if name in listed), None)
     if chapter is None:
         raise ResultsError(f"there is no experiment {name!r}; there are {', '.join(names())}")
-    module = importlib.import_module(f"{PACKAGE}.{chapter}.{name}")
+    place = f"{PACKAGE}.{chapter}.{name}"
+    try:
+        module = importlib.import_module(place)
+    except ModuleNotFoundError as error:
+        if error.name != place:
+            raise
+        raise ResultsError(
+            f"{PACKAGE}.{chapter} lists an experiment {name!r}, but has no module of that name"
+        ) from error
     lacking = [attribute for attribute in REQUIRED if not hasattr(module, attribute)]
     if not hasattr(module, "run_together"):
         lacking += [] if hasattr(module, "run") else ["run"]
