@@ -24,7 +24,7 @@ from pathlib import Path
 from types import ModuleType
 
 from nodebook.errors import ResultsError
-from nodebook.evidence import results
+from nodebook.evidence import recording
 from nodelib import data
 from nodelib.errors import OfflineError
 
@@ -150,7 +150,7 @@ def _record_group(
     for seed in seeds:
         command += ["--seed", str(seed)]
     return [
-        results.record(
+        recording.record(
             name,
             variant,
             seed,
