@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nodelib.errors import ModelError
+from nodelib.models.gru_ode.blocks import Plan, check_blocks, in_blocks
 from nodelib.models.gru_ode.cells import GRUODECell
 from nodelib.models.gru_ode.events import Events
 from nodelib.models.gru_ode.jump import GRUBayes
@@ -85,6 +86,10 @@ class GRUODEBayes(nn.Module):
         impute: whether the field sees what the state predicts (mean and log-variance), or only
             the state.
         noise: standard deviation of an observation in the second loss.
+        compile: whether blocks of events are compiled, at the first call with a batch size; that
+            takes a minute and a C++ compiler. Without one there is a warning, and no compilation.
+        checkpoint: events in a block of which only the first state is kept, and which is redone in
+            the backward pass; None keeps everything. Compiled blocks have a size of their own.
         seed: of the initial weights.
         dtype: of the parameters.
     """
@@ -97,12 +102,16 @@ class GRUODEBayes(nn.Module):
         full: bool = False,
         impute: bool = False,
         noise: float = NOISE,
+        compile: bool = False,
+        checkpoint: int | None = None,
         seed: int,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         if not noise > 0:
             raise ModelError(f"noise must be a positive number, not {noise}")
+        check_blocks(compile, stepping.adaptive, checkpoint)
+        self.compiled, self.checkpoint = compile, checkpoint
         self.sizes, self.stepping, self.noise, self.impute = sizes, stepping, noise, impute
         s = sizes
         with torch.random.fork_rng(devices=[]):
@@ -147,23 +156,14 @@ class GRUODEBayes(nn.Module):
         x = events.values.to(self.dtype).transpose(0, 1)
         observed = events.observed.to(self.dtype).transpose(0, 1)
         real = events.real.T.unsqueeze(-1)
-        joint = self.jump.joint_weight()
         h = self.initial(events)
-        before, after = [], [h]
-        for k in range(len(x)):
-            h, p = self.turn(h, plan, k, x[k], observed[k], real[k], joint)
-            before.append(p)
-            after.append(h)
-        h = self.flow(h, plan, len(x))
-        return self.judged(events, h, before, after)
+        last, predicted, after = in_blocks(self, h, plan, x, observed, real)
+        states = torch.cat((h.unsqueeze(0), after)).transpose(0, 1)
+        end = self.flow(last, plan.dt[-1], plan.count[-1], plan.most[-1])
+        return self.judged(events, end, predicted.transpose(0, 1), states)
 
-    def judged(
-        self, events: Events, h: Tensor, before: list[Tensor], after: list[Tensor]
-    ) -> Followed:
+    def judged(self, events: Events, h: Tensor, predicted: Tensor, states: Tensor) -> Followed:
         """Losses and logits of the states that a walk over the events has passed."""
-        states = torch.stack(after, 1)
-        shape = (*events.times.shape, 2 * self.sizes.features)
-        predicted = torch.stack(before, 1) if before else states.new_zeros(shape)
         x = events.values.to(self.dtype)
         observed = events.observed.to(self.dtype)
         nll = gaussian_nll(x, *predicted.chunk(2, -1), observed)
@@ -174,29 +174,12 @@ class GRUODEBayes(nn.Module):
         count = events.observed.flatten(1).sum(1)
         return Followed(h, self.classify(h), nll, kl, count, predicted, states)
 
-    def turn(
-        self,
-        h: Tensor,
-        plan: "Plan",
-        k: int,
-        x: Tensor,
-        observed: Tensor,
-        real: Tensor,
-        joint: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """Flow to the k-th events and jump there; also what was predicted before the jump."""
-        h = self.flow(h, plan, k)
-        p = self.predict(h)
-        mean, logvar = p.chunk(2, -1)
-        jumped = self.jump(h, x, observed, mean, logvar, joint)
-        return torch.where(real, jumped, h), p
-
-    def flow(self, h: Tensor, plan: "Plan", k: int) -> Tensor:
-        """The states after the k-th gaps."""
+    def flow(self, h: Tensor, dt: Tensor, count: Tensor, most: int) -> Tensor:
+        """The states after a gap of each, by its plan: (..., 1), (..., 1) and the largest count."""
         params = tuple(self.parameters()) if self.stepping.adaptive else ()
-        return self.stepping.advance(self.field, h, plan.dt[k], plan.count[k], plan.most[k], params)
+        return self.stepping.advance(self.field, h, dt, count, most, params)
 
-    def plan(self, events: Events) -> "Plan":
+    def plan(self, events: Events) -> Plan:
         """The steps over all gaps of a batch."""
         dt, count = self.stepping.plan(events.gaps)
         most = [int(n) for n in count.amax(0)]
@@ -230,15 +213,6 @@ class GRUODEBayes(nn.Module):
             f"the state of sample {k} overflows in the gap of {float(events.gaps[k, row]):g} "
             f"before row {row}: take shorter steps there (delta_t), or other units of time"
         )
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Steps over all gaps, gap first: lengths and numbers (K, B, 1), and the largest numbers."""
-
-    dt: Tensor
-    count: Tensor
-    most: list[int]
 
 
 def two_layers(inputs: int, hidden: int, outputs: int, dtype: torch.dtype) -> nn.Sequential:

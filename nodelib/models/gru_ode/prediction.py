@@ -66,7 +66,6 @@ def predict_from(
     dt, count = model.stepping.plan(gaps)
     most = int(count.max()) if count.numel() else 0
     dt, count = (y.unsqueeze(-1).to(model.dtype) for y in (dt, count))
-    params = tuple(model.parameters()) if model.stepping.adaptive else ()
-    h = model.stepping.advance(model.field, h, dt, count, most, params)
+    h = model.flow(h, dt, count, most)
     mean, logvar = model.predict(h).chunk(2, -1)
     return Prediction(mean, logvar, h)

@@ -6,7 +6,7 @@ batched with.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -43,9 +43,12 @@ class Stepping:
     adaptive: bool = False
     rtol: float = 1e-6
     atol: float = 1e-8
+    tableau: tableaus.Tableau = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         tableau = tableaus.find(self.solver)
+        # found once: the search cannot be compiled
+        object.__setattr__(self, "tableau", tableau.without_error)
         if self.adaptive:
             if tableau.embedded is None:
                 raise ModelError(f"{self.solver!r} has no error estimate: take dopri5")
@@ -80,7 +83,7 @@ class Stepping:
 
     def advance(
         self,
-        field: Callable[[Tensor], Tensor],
+        derivative: Callable[[Tensor], Tensor],
         h: Tensor,
         dt: Tensor,
         count: Tensor,
@@ -90,18 +93,18 @@ class Stepping:
         """The state after one gap of each sample.
 
         Args:
-            field: the derivative of h (..., H).
+            derivative: of h, from states (..., H).
             h: states (..., H).
             dt, count: the plan of these gaps, (..., 1).
             most: the largest of ``count``.
-            params: what ``field`` depends on, for an adaptive solve.
+            params: what ``derivative`` depends on, for an adaptive solve.
         """
         if self.adaptive:
             span = dt * count
             if not bool(span.any()):
                 return h
             return odeint(
-                lambda t, z: span * field(z),
+                lambda t, z: span * derivative(z),
                 h,
                 h.new_tensor([0.0, 1.0]),
                 method=self.solver,
@@ -109,7 +112,7 @@ class Stepping:
                 atol=self.atol,
                 params=params,
             )[-1]
-        step = partial(autonomous_step, field, tableaus.find(self.solver).without_error)
+        step = partial(autonomous_step, derivative, self.tableau)
         if self.delta_t is None:  # all take the same number of steps
             for _ in range(most):
                 h = step(dt, h)
@@ -120,10 +123,10 @@ class Stepping:
 
 
 def autonomous_step(
-    field: Callable[[Tensor], Tensor], tableau: tableaus.Tableau, dt: Tensor, h: Tensor
+    derivative: Callable[[Tensor], Tensor], tableau: tableaus.Tableau, dt: Tensor, h: Tensor
 ) -> Tensor:
     """One Runge-Kutta step of a field without time; ``dt`` (..., 1) is a sample's own."""
     stages: list[Tensor] = []
     for row in tableau.a:
-        stages.append(field(h + combine(row, stages, dt) if stages else h))
+        stages.append(derivative(h + combine(row, stages, dt) if stages else h))
     return h + combine(tableau.b, stages, dt)
