@@ -52,9 +52,9 @@ class UnionOfTimes(nn.Module):
         values, observed = values.flatten(0, 1)[order], observed.flatten(0, 1)[order]
         samples = torch.arange(batch).repeat_interleave(times.shape[1])[order]
         union, sizes = clocks.unique_consecutive(return_counts=True)
-        h = self.start(torch.zeros(batch, 1))
+        h = self.start(values.new_zeros(batch, 1))
         p = self.readout(h)
-        loss, now, row = torch.zeros(()), 0.0, 0
+        loss, now, row = values.new_zeros(()), 0.0, 0
         for time, size in zip(union[:most].tolist(), sizes.tolist(), strict=False):
             h = h + (time - now) * self.derivative(p, h)
             p = self.readout(h)
