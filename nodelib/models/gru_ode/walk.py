@@ -55,7 +55,7 @@ def walk(model: GRUODEBayes, events: Events, *, until: float, exact: bool = Fals
     times = events.times[events.real].unique().tolist()
     for time in [*times, None]:
         goal = until if time is None else time
-        slack = 0.0 if time is None else SLACK * delta
+        slack = 0.0 if time is None or exact else SLACK * delta
         while clock < goal - slack:
             length = min(delta, goal - clock) if exact else delta
             dt = torch.full_like(h[:, :1], length)
