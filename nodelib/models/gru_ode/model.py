@@ -86,8 +86,8 @@ class GRUODEBayes(nn.Module):
         impute: whether the field sees what the state predicts (mean and log-variance), or only
             the state.
         noise: standard deviation of an observation in the second loss.
-        compile: whether blocks of events are compiled, at the first call with a batch size; that
-            takes a minute and a C++ compiler. Without one there is a warning, and no compilation.
+        compile: whether blocks of events are compiled, at the first call with a batch size, which
+            takes minutes and a C++ compiler. Experimental: no test holds it against the rest yet.
         checkpoint: events in a block of which only the first state is kept, and which is redone in
             the backward pass; None keeps everything. Compiled blocks have a size of their own.
         seed: of the initial weights.
