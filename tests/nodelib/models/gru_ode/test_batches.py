@@ -124,12 +124,14 @@ def test_checkpointed_blocks_give_the_same_loss_and_gradients(size):
 
 def test_an_adaptive_solve_agrees_with_many_fixed_steps():
     events = random_batch(9)
-    fine = small_model(Stepping("rk4", delta_t=0.02))
-    adaptive = small_model(Stepping("dopri5", adaptive=True, rtol=1e-9, atol=1e-11))
+    # Without imputation the field is smooth. With it the ReLU that predicts is part of the field,
+    # and gradients converge at first order only, whatever the solver.
+    fine = small_model(Stepping("rk4", delta_t=0.05), impute=False)
+    adaptive = small_model(Stepping("dopri5", adaptive=True, rtol=1e-9, atol=1e-11), impute=False)
     a, b = fine(events), adaptive(events)
     assert_close(a.h, b.h, rtol=1e-6, atol=1e-8)
     for x, y in zip(gradients(fine, a.loss(0.1)), gradients(adaptive, b.loss(0.1)), strict=True):
-        assert_close(x, y, rtol=1e-4, atol=1e-6 * float(x.abs().max()))
+        assert_close(x, y, rtol=0, atol=1e-6 * float(x.abs().max()))
 
 
 def test_predictions_at_the_events_are_those_before_the_jumps_unless_asked():
