@@ -1,3 +1,3 @@
 """Chapter 10: GRU-ODE-Bayes."""
 
-EXPERIMENTS = ("sporadic_study",)
+EXPERIMENTS = ("gru_ode_listings", "sporadic_study")
