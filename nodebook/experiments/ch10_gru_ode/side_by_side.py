@@ -58,9 +58,10 @@ class GRUODEBayes(nn.Module):
         hidden, gates = choices.hidden, 3 if choices.full else 2
         self.start = nn.Parameter(torch.zeros(len(seeds), 1, hidden))
         self.head = MLP((hidden, hidden, 2 * components), "relu", seeds=seeds)
-        self.gates = MLP((hidden, (gates - 1) * hidden), seeds=[100 + s for s in seeds])
-        self.candidate = MLP((hidden, hidden), seeds=[200 + s for s in seeds])
-        if choices.impute:
+        if choices.steps:  # a state that does not flow needs no field
+            self.gates = MLP((hidden, (gates - 1) * hidden), seeds=[100 + s for s in seeds])
+            self.candidate = MLP((hidden, hidden), seeds=[200 + s for s in seeds])
+        if choices.impute and choices.steps:
             self.fed = MLP((2 * components, gates * hidden), seeds=[300 + s for s in seeds])
         if choices.jump == "error":
             draws = [torch.Generator().manual_seed(400 + s) for s in seeds]
