@@ -10,13 +10,16 @@ from matplotlib.figure import Figure
 from nodebook.figures import plotting
 from nodelib.data.sporadic import DoubleOU, SporadicSeries
 
+JUST = 1e-4
+"""Just before and just after an event, in units of time."""
+
 
 @torch.no_grad()
 def predicted_at(model, scale, series: SporadicSeries, queries: np.ndarray):
     """Mean and standard deviation (Q, F) at times, from the seen events before each.
 
     ``series`` holds one series; ``scale`` has its mean, deviation and ``tensors`` (see the
-    experiment). At an event's own time the answer is that from before its jump.
+    experiment).
     """
     times, x, mask, seen = (part[None] for part in scale.tensors(series))
     events = [(float(t), k) for k, t in enumerate(times[0, 0]) if seen[0, 0, k]]
@@ -33,7 +36,7 @@ def predicted_at(model, scale, series: SporadicSeries, queries: np.ndarray):
 
 
 def known_at(process: DoubleOU, series: SporadicSeries, queries: np.ndarray):
-    """The same of the exact filter, without the noise of measurement."""
+    """The same of the exact filter; both are of a measured value, with its noise."""
     own = series.seen[0]
     times = np.concatenate([series.times[0, own], queries])
     order = np.argsort(times, kind="stable")
@@ -45,15 +48,15 @@ def known_at(process: DoubleOU, series: SporadicSeries, queries: np.ndarray):
     )
     mean, variance = process.filter(merged)
     place = np.argsort(order)[own.sum() :]
-    return mean[0, place], np.sqrt(variance[0, place] - process.noise**2)
+    return mean[0, place], np.sqrt(variance[0, place])
 
 
 def flow_and_jumps(model, scale, process: DoubleOU, series: SporadicSeries) -> Figure:
     """Predicted mean and 2-sigma band of both components of one series, and the exact ones."""
     end = series.times.max()
     fine = np.linspace(0.01, end, 240)
-    after = series.times[0, series.seen[0]] + 1e-3
-    queries = np.unique(np.concatenate([fine, series.times[0, series.seen[0]], after]))
+    at = series.times[0, series.seen[0]]
+    queries = np.unique(np.concatenate([fine, at - JUST, at + JUST]))
     figure, axes = plt.subplots(2, 1, figsize=(7.2, 4.8), sharex=True)
     ours, exact = predicted_at(model, scale, series, queries), known_at(process, series, queries)
     for f, ax in enumerate(axes):

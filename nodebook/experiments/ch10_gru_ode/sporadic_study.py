@@ -56,7 +56,7 @@ SAMPLINGS = {"ou": Sampling(), "brusselator": Sampling(until=18.0, end=24.0)}
 COUNTS = {"train": 400, "validation": 200, "test": 1000}
 MODELS = ("ode_bayes", "gap", "decay")
 RATES = (0.003, 0.01)
-STEPS = {"ou": 300, "brusselator": 200, "ablations": 150}
+STEPS = {"ou": 300, "brusselator": 200, "ablations": 80}
 BATCH, HIDDEN = 64, 24
 BASE = Choices(hidden=HIDDEN, observed=0.1)
 ABLATIONS: Mapping[str, dict] = {
@@ -67,7 +67,7 @@ ABLATIONS: Mapping[str, dict] = {
     "plain_jump": {"jump": "plain"},
     "no_flow": {"steps": 0},
     "one_step": {"steps": 1},
-    "rk4_one_step": {"solver": "rk4", "steps": 1},
+    "midpoint_one_step": {"solver": "midpoint", "steps": 1},
 }
 LABELS = {
     "exact": "exact filter",
