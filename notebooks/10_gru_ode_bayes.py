@@ -332,7 +332,7 @@ table("brusselator")
 
 # %% tags=["hide-input"]
 tails, narrowest = {}, []
-for k, brusselator_run in enumerate(recorded("sporadic_study", "brusselator")):
+for brusselator_run in recorded("sporadic_study", "brusselator"):
     series = study.sets("brusselator", brusselator_run.seed)
     own = study.Scale(series["train"])
     for name in ("ode_bayes", "gap"):
