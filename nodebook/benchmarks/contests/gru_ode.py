@@ -8,7 +8,6 @@ other the stated share of one; the names say by how much the ratio must be divid
 """
 
 import functools
-import time
 from collections.abc import Callable
 
 import torch
@@ -24,24 +23,16 @@ WALKED = 512
 
 
 def contests() -> list[Contest]:
-    """Uncompiled, at batches of 1, 16, 64 and 256, on all of the threads."""
+    """At batches of 1, 16, 64 and 256, on all of the threads."""
     made = []
     for batch in BATCHES:
         events = series(batch)
         peer = UnionOfTimes(FEATURES, HIDDEN)
         share = batch * EVENTS // WALKED
-        for compile in (False,):  # compiled blocks are not measured yet
-            own = model(compile)
-            ours = functools.partial(step, own, events)
-            took = ""
-            if compile:
-                began = time.perf_counter()
-                ours()
-                took = f" (first call {time.perf_counter() - began:.0f} s)"
-            theirs = functools.partial(walk_step, peer, events)
-            name = f"batch {batch}, {'compiled' if compile else 'eager'}{took}"
-            whole = "union loop" if share == 1 else f"union loop, 1/{share} of its times"
-            made.append(Contest(name, whole, ours, theirs))
+        ours = functools.partial(step, model(), events)
+        theirs = functools.partial(walk_step, peer, events)
+        whole = "union loop" if share == 1 else f"union loop, 1/{share} of its times"
+        made.append(Contest(f"batch {batch}", whole, ours, theirs))
     return made
 
 
@@ -54,10 +45,10 @@ def series(batch: int) -> Events:
     return make_events(times.sort(1).values, values, observed)
 
 
-def model(compile: bool) -> GRUODEBayes:
+def model() -> GRUODEBayes:
     """The model of seed 0."""
     stepping = Stepping("euler", steps=1)
-    return GRUODEBayes(Sizes(FEATURES, HIDDEN), stepping, impute=True, compile=compile, seed=0)
+    return GRUODEBayes(Sizes(FEATURES, HIDDEN), stepping, impute=True, seed=0)
 
 
 def step(own: GRUODEBayes, events: Events) -> tuple[Tensor, ...]:

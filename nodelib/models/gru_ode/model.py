@@ -86,10 +86,8 @@ class GRUODEBayes(nn.Module):
         impute: whether the field sees what the state predicts (mean and log-variance), or only
             the state.
         noise: standard deviation of an observation in the second loss.
-        compile: whether blocks of events are compiled, at the first call with a batch size, which
-            takes minutes and a C++ compiler. Experimental: no test holds it against the rest yet.
         checkpoint: events in a block of which only the first state is kept, and which is redone in
-            the backward pass; None keeps everything. Compiled blocks have a size of their own.
+            the backward pass; None keeps everything.
         seed: of the initial weights.
         dtype: of the parameters.
     """
@@ -102,7 +100,6 @@ class GRUODEBayes(nn.Module):
         full: bool = False,
         impute: bool = False,
         noise: float = NOISE,
-        compile: bool = False,
         checkpoint: int | None = None,
         seed: int,
         dtype: torch.dtype = torch.float32,
@@ -110,8 +107,8 @@ class GRUODEBayes(nn.Module):
         super().__init__()
         if not noise > 0:
             raise ModelError(f"noise must be a positive number, not {noise}")
-        check_blocks(compile, stepping.adaptive, checkpoint)
-        self.compiled, self.checkpoint = compile, checkpoint
+        check_blocks(checkpoint)
+        self.checkpoint = checkpoint
         self.sizes, self.stepping, self.noise, self.impute = sizes, stepping, noise, impute
         s = sizes
         with torch.random.fork_rng(devices=[]):

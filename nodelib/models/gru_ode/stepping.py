@@ -47,7 +47,7 @@ class Stepping:
 
     def __post_init__(self) -> None:
         tableau = tableaus.find(self.solver)
-        # found once: the search cannot be compiled
+        # found once, not at every step
         object.__setattr__(self, "tableau", tableau.without_error)
         if self.adaptive:
             if tableau.embedded is None:
