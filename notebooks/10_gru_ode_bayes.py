@@ -260,14 +260,18 @@ def as_torch(weights):
     found = {name: weights[name] for name in ("start", "weight", "bias")}
     for theirs, ours in names.items():
         for kind in ("weight", "bias"):
-            found[f"head.{ours}.{kind}"] = weights[f"head.{theirs}.{kind}"].T
+            found[f"head.{ours}.{kind}"] = weights[f"head.{theirs}.{kind}"]
     for part in ("gates", "candidate"):
         for kind in ("weight", "bias"):
-            found[f"{part}.{kind}"] = weights[f"{part}.layers.0.{kind}"].T
+            found[f"{part}.{kind}"] = weights[f"{part}.layers.0.{kind}"]
     for theirs, ours in {"from_input": "ih", "from_state": "hh"}.items():
         for kind in ("weight", "bias"):
-            found[f"cell.{kind}_{ours}"] = weights[f"cell.{theirs}.layers.0.{kind}"].T
-    return found
+            found[f"cell.{kind}_{ours}"] = weights[f"cell.{theirs}.layers.0.{kind}"]
+    turned = ("head", "gates", "candidate", "cell")  # these are (inputs, outputs) in the study
+    return {
+        name: value.T if name.startswith(turned) and value.dim() == 2 else value
+        for name, value in found.items()
+    }
 
 
 # %%
