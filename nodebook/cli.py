@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import track
 from rich.table import Table
 
 from nodebook.press.tether import Terminated, heed_termination
@@ -189,22 +190,25 @@ def record(
 @app.command()
 def verify(
     only: Annotated[str | None, typer.Option("--only", help="One experiment.")] = None,
+    jobs: Annotated[int, typer.Option(help="Runs to derive again at the same time.")] = 1,
 ) -> None:
-    """Derive every recorded result again and compare; exit 1 if one differs."""
+    """Derive every recorded result again and compare; exit 1 if one or a verdict differs."""
     from nodebook.evidence import verification
 
     with one_message():
-        checks = verification.verify(only)
-        table = Table("experiment", "variant", "seed", "result", "compared")
-        for check in checks:
-            table.add_row(
-                check.experiment,
-                check.variant,
-                str(check.seed),
-                check.status,
-                str(check.compared or ""),
+        tasks = verification.plan(only)
+        found = verification.check_all(tasks, jobs)
+        checks = list(
+            track(
+                found,
+                "deriving again",
+                total=len(tasks),
+                console=complaints,
+                disable=not complaints.is_terminal,
             )
-        console.print(table)
+        )
+        others = verification.other_verdicts(checks)
+        console.print(_table_of(checks))
         for check in checks:
             name = f"{check.experiment}/{check.variant}-seed{check.seed}"
             if check.reason:
@@ -215,8 +219,31 @@ def verify(
                     f"derived again as {escape(repr(d.got))}",
                     highlight=False,
                 )
-        if any(check.status == "differs" for check in checks):
+        for other in others:
+            complaints.print(
+                f"claim {other.claim}: {other.recorded} by the recorded runs, "
+                f"{other.derived} by what was derived again",
+                highlight=False,
+            )
+        console.print(verification.summary(checks, others), highlight=False)
+        if others or any(check.status == verification.DIFFERS for check in checks):
             raise typer.Exit(1)
+
+
+def _table_of(checks: list) -> Table:
+    """A line for each run; what was not derived again, and what is the processor's, is named."""
+    table = Table("experiment", "variant", "seed", "result", "compared", "not derived, or aside")
+    for check in checks:
+        aside = [f"{d.metric} (by processor)" for d in check.by_processor]
+        table.add_row(
+            check.experiment,
+            check.variant,
+            str(check.seed),
+            check.status,
+            str(check.compared or ""),
+            escape(", ".join([*check.left, *aside])),
+        )
+    return table
 
 
 @app.command()

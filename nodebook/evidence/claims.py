@@ -7,7 +7,7 @@ the claim names. Only claims that are not tested have a status of their own in t
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -48,10 +48,11 @@ def load(path: Path | None = None) -> list[Claim]:
     return list(ledger.read(path).claims)
 
 
-def verdict(claim: Claim) -> Verdict:
+def verdict(claim: Claim, again: Callable[[results.Run], results.Run] = lambda run: run) -> Verdict:
     """Judge a claim by its rule against what is recorded.
 
-    A claim with evidence of which nothing is recorded yet is open.
+    A claim with evidence of which nothing is recorded yet is open. ``again`` may give a run other
+    metrics than the recorded ones, to see what would become of the verdict.
 
     Raises:
         LedgerError: naming the claim, if its evidence has no such variant or metric, or its rule
@@ -65,7 +66,7 @@ def verdict(claim: Claim) -> Verdict:
     if claim.evidence is None:
         finding = _judge(claim, lambda name: [])
         return Verdict(finding.kind, finding.ours, "arithmetic on the document's own numbers")
-    runs = _runs(claim)
+    runs = [again(run) for run in _runs(claim)]
     if not runs:
         return Verdict(OPEN, "", f"nothing recorded yet of {claim.evidence['experiment']}")
     finding = _judge(claim, lambda name: [run.metric(name) for run in runs])

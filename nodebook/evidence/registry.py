@@ -9,7 +9,10 @@ modules beside them are what they share. The module of an experiment has:
   seeds side by side and returns an outcome for each seed; it needs ``rederive``,
 - optionally ``rederive(run: results.Run) -> dict``: the metrics (or some of them) computed again
   from the recorded weights; without it, verification runs the experiment again,
-- optionally ``TOLERANCE: dict[str, float]``: relative tolerance by pattern of a metric's name.
+- optionally ``TOLERANCE: dict[str, float | Tolerance]``: how far numbers may move on another
+  processor, by pattern of a metric's name (a number is a relative tolerance; see ``tolerance``),
+- optionally ``BY_PROCESSOR: tuple[str, ...]``: patterns of metrics that belong to the processor a
+  run was made on. Another value elsewhere is shown and decides nothing; no claim rests on them.
 """
 
 import importlib
@@ -21,7 +24,7 @@ from pathlib import Path
 from types import ModuleType
 
 from nodebook.errors import ResultsError
-from nodebook.evidence import results
+from nodebook.evidence import recording
 from nodelib import data
 from nodelib.errors import OfflineError
 
@@ -30,10 +33,24 @@ REQUIRED = ("VARIANTS", "SEEDS", "NEEDS")
 
 
 def chapters() -> dict[str, tuple[str, ...]]:
-    """The chapters' packages of experiments, each with the names of its experiments, in order."""
+    """The chapters' packages of experiments, each with the names of its experiments, in order.
+
+    Raises:
+        ResultsError: if an experiment is listed twice.
+    """
     package = importlib.import_module(PACKAGE)
     found = sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.ispkg)
-    return {name: importlib.import_module(f"{PACKAGE}.{name}").EXPERIMENTS for name in found}
+    listed = {name: importlib.import_module(f"{PACKAGE}.{name}").EXPERIMENTS for name in found}
+    owners: dict[str, str] = {}
+    for chapter, experiments in listed.items():
+        for name in experiments:
+            if name in owners:
+                raise ResultsError(
+                    f"experiment {name!r} is listed by {PACKAGE}.{owners[name]} and by "
+                    f"{PACKAGE}.{chapter}: names of experiments must differ"
+                )
+            owners[name] = chapter
+    return listed
 
 
 def names() -> list[str]:
@@ -45,12 +62,21 @@ def load(name: str) -> ModuleType:
     """The module of an experiment.
 
     Raises:
-        ResultsError: if there is none of that name, or it lacks what the registry needs.
+        ResultsError: if there is none of that name, it is listed and does not exist or is listed
+            twice, or it lacks what the registry needs.
     """
     chapter = next((chapter for chapter, listed in chapters().items() if name in listed), None)
     if chapter is None:
         raise ResultsError(f"there is no experiment {name!r}; there are {', '.join(names())}")
-    module = importlib.import_module(f"{PACKAGE}.{chapter}.{name}")
+    place = f"{PACKAGE}.{chapter}.{name}"
+    try:
+        module = importlib.import_module(place)
+    except ModuleNotFoundError as error:
+        if error.name != place:
+            raise
+        raise ResultsError(
+            f"{PACKAGE}.{chapter} lists an experiment {name!r}, but has no module of that name"
+        ) from error
     lacking = [attribute for attribute in REQUIRED if not hasattr(module, attribute)]
     if not hasattr(module, "run_together"):
         lacking += [] if hasattr(module, "run") else ["run"]
@@ -124,7 +150,7 @@ def _record_group(
     for seed in seeds:
         command += ["--seed", str(seed)]
     return [
-        results.record(
+        recording.record(
             name,
             variant,
             seed,

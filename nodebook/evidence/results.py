@@ -1,16 +1,15 @@
-"""Recorded runs: what an experiment gave, with what it was made from, written and read back.
+"""Recorded runs: what an experiment gave, with what it was made from, read back and checked.
 
 A run is one file ``results/<experiment>/<variant>-seed<k>.json``, and beside it a file of the same
-name ending in ``.safetensors`` where the run has weights. Nothing is ever pickled.
+name ending in ``.safetensors`` where the run has weights. Nothing is ever pickled. ``recording``
+writes them.
 """
 
 import dataclasses
 import functools
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
@@ -19,17 +18,12 @@ from typing import Any
 import jsonschema
 import safetensors
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from nodebook import paths
 from nodebook.errors import ResultsError
-from nodebook.evidence import surroundings
-from nodebook.evidence.metrics import flatten, look_up, plain, write
+from nodebook.evidence.metrics import flatten, look_up
 from nodelib import files, trace
-
-FORMAT = 1
-SLUG = re.compile(r"[a-z0-9][a-z0-9_.-]*")
-DATA_FIELDS = ("name", "source", "completeness", "sha256", "detail")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,82 +121,6 @@ class Run:
         )
 
 
-def record(
-    experiment: str,
-    variant: str,
-    seed: int,
-    outcome: Outcome,
-    *,
-    command: str,
-    wall_seconds: float,
-    cpu_seconds: float,
-    together: int = 1,
-) -> Path:
-    """Write one run with its provenance; either all of it is written or nothing is.
-
-    ``together`` is the number of runs that were made side by side in that time. Returns the path
-    of the JSON file. An earlier recording of the same run is replaced.
-
-    Raises:
-        ResultsError: if a name is not in lower case letters, digits, ``_``, ``.`` and ``-``, a
-            number is not finite, or the outcome holds what JSON cannot.
-    """
-    for name, value in (("experiment", experiment), ("variant", variant)):
-        if not SLUG.fullmatch(value):
-            raise ResultsError(f"{name} {value!r}: use lower case letters, digits, '_', '.', '-'")
-    folder = paths.results() / experiment
-    target = folder / f"{variant}-seed{seed}.json"
-    weights = target.with_suffix(".safetensors")
-    commit, modified = surroundings.commit()
-    entry = {
-        "format": FORMAT,
-        "experiment": experiment,
-        "variant": variant,
-        "seed": seed,
-        "metrics": plain(outcome.metrics, "metrics"),
-        "history": plain(outcome.history, "history"),
-        "parameters": outcome.parameters,
-        "nfe": outcome.nfe,
-        "tensors": None,
-        "data": [_data_entry(provenance) for provenance in outcome.data],
-        "command": command,
-        "wall_seconds": round(wall_seconds, 3),
-        "cpu_seconds": round(cpu_seconds, 3),
-        **({} if together == 1 else {"together": together}),
-        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "commit": commit,
-        "modified": modified,
-        "versions": surroundings.versions(),
-        "hardware": surroundings.hardware(),
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    half_json = folder / f".{target.name}.part"
-    half_weights = folder / f".{weights.name}.part"
-    try:
-        if outcome.tensors:
-            save_file(
-                {
-                    name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-                    for name, tensor in outcome.tensors.items()
-                },
-                half_weights,
-            )
-            entry["tensors"] = {"file": weights.name, "sha256": files.sha256(half_weights)}
-        _check(entry, target)
-        half_json.write_text(write(entry) + "\n", encoding="utf-8")
-        if outcome.tensors:
-            half_weights.replace(weights)
-        half_json.replace(target)
-        if not outcome.tensors:
-            weights.unlink(missing_ok=True)
-    except OSError as error:
-        raise ResultsError(f"{target} could not be written: {error}") from error
-    finally:
-        half_json.unlink(missing_ok=True)
-        half_weights.unlink(missing_ok=True)
-    return target
-
-
 def read(experiment: str, variant: str | None = None, seed: int | None = None) -> list[Run]:
     """The recorded runs of an experiment by variant and seed; an empty list if there are none.
 
@@ -244,12 +162,26 @@ def fingerprint(experiment: str) -> str:
     return total.hexdigest()
 
 
+def check_entry(entry: Any, path: Path) -> None:
+    """Check what is, or is to be, the content of a run's file against the schema.
+
+    Raises:
+        ResultsError: naming the file and the field, if it does not fit.
+    """
+    error = jsonschema.exceptions.best_match(_validator().iter_errors(entry))
+    if error is not None:
+        place = ".".join(str(part) for part in error.absolute_path) or "top level"
+        raise ResultsError(
+            f"{path} is no recorded run ({place}: {error.message}): {_remedy(path.parent.name)}"
+        )
+
+
 def _load(path: Path) -> Run:
     try:
         entry = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except ValueError as error:
         raise ResultsError(f"{path} is no readable JSON ({error})") from error
-    _check(entry, path)
+    check_entry(entry, path)
     if (path.parent.name, path.name) != (
         entry["experiment"],
         f"{entry['variant']}-seed{entry['seed']}.json",
@@ -264,15 +196,6 @@ def _load(path: Path) -> Run:
     return Run(path=path, weights=weights, **entry)
 
 
-def _check(entry: Any, path: Path) -> None:
-    error = jsonschema.exceptions.best_match(_validator().iter_errors(entry))
-    if error is not None:
-        place = ".".join(str(part) for part in error.absolute_path) or "top level"
-        raise ResultsError(
-            f"{path} is no recorded run ({place}: {error.message}): {_remedy(path.parent.name)}"
-        )
-
-
 @functools.cache
 def _validator() -> jsonschema.Draft202012Validator:
     text = (
@@ -281,14 +204,6 @@ def _validator() -> jsonschema.Draft202012Validator:
         .read_text(encoding="utf-8")
     )
     return jsonschema.Draft202012Validator(json.loads(text))
-
-
-def _data_entry(provenance: Any) -> dict[str, str]:
-    if isinstance(provenance, Mapping):
-        fields = provenance
-    else:
-        fields = {name: getattr(provenance, name) for name in DATA_FIELDS}
-    return {name: fields[name] for name in DATA_FIELDS}
 
 
 def _refuse_constant(constant: str) -> None:

@@ -1,18 +1,22 @@
-"""Verification: every recorded run derived again and compared with what is recorded."""
+"""Verification: every recorded run derived again and compared with what is recorded.
 
-import fnmatch
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+A run is compared number by number, and the claims that rest on it are judged a second time with
+the numbers that came out here: the verdicts must be the same on every machine.
+"""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Literal
 
 from nodebook.errors import ResultsError
-from nodebook.evidence import registry, results
+from nodebook.evidence import claims, processes, registry, results, tolerance
 from nodebook.evidence.metrics import flatten, plain
 
-RELATIVE = 1e-9
 ABSENT = "nothing"
+SAME, DIFFERS, UNCHECKED = "same", "differs", "cannot be checked here"
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,9 @@ class Check:
     """What came of one recorded run.
 
     ``compared`` counts the numbers and texts that were derived again; ``left`` names the recorded
-    metrics that the experiment does not derive again; ``reason`` says why a run could not be
-    checked, or what is wrong with its files.
+    metrics that the experiment does not derive again; ``by_processor`` holds the differences of
+    metrics that depend on the processor, which decide nothing; ``reason`` says why a run could not
+    be checked, or what is wrong with its files; ``derived`` holds the metrics as they came out.
     """
 
     experiment: str
@@ -40,15 +45,30 @@ class Check:
     compared: int = 0
     left: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
+    by_processor: tuple[Difference, ...] = ()
     reason: str = ""
+    derived: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
-def verify(only: str | None = None) -> list[Check]:
-    """Derive each recorded run again, of all experiments or of ``only`` one, and compare.
+@dataclass(frozen=True)
+class OtherVerdict:
+    """A claim that would be judged otherwise by what was derived again."""
 
-    An experiment's ``rederive`` gives the metrics that it can compute from the recorded weights;
-    without it the experiment runs again and every metric must come out. Whole numbers and texts
-    must be equal, other numbers within the experiment's tolerance (1e-9, relative).
+    claim: str
+    recorded: str
+    derived: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """One recorded run to check, with the data sets that it lacks here."""
+
+    run: results.Run
+    missing: tuple[str, ...] = ()
+
+
+def plan(only: str | None = None) -> list[Task]:
+    """The recorded runs of all experiments, or of ``only`` one, in order.
 
     Raises:
         ResultsError: if nothing is recorded of ``only``, a recorded file is malformed, or a
@@ -62,27 +82,112 @@ def verify(only: str | None = None) -> list[Check]:
                 f"recorded are {', '.join(recorded) or 'none'}"
             )
         recorded = [only]
-    return [check for name in recorded for check in _verify_experiment(name)]
+    return [task for name in recorded for task in _tasks(name)]
+
+
+def check_all(tasks: Sequence[Task], jobs: int = 1) -> Iterator[Check]:
+    """Check the runs, each as soon as it can be had, in order; with ``jobs`` processes.
+
+    An experiment's ``rederive`` gives the metrics that it can compute from the recorded weights;
+    without it the experiment runs again and every metric must come out. Whole numbers and texts
+    must be equal, other numbers within the experiment's tolerance (see ``tolerance``).
+
+    Raises:
+        ResultsError: if ``jobs`` is less than one, or a process ends before its work is done.
+    """
+    yield from processes.in_order(check, tasks, jobs)
+
+
+def verify(only: str | None = None, jobs: int = 1) -> list[Check]:
+    """Check every recorded run, of all experiments or of ``only`` one.
+
+    Raises:
+        ResultsError: see ``plan`` and ``check_all``.
+    """
+    return list(check_all(plan(only), jobs))
+
+
+def check(task: Task) -> Check:
+    """Derive one run again and compare it."""
+    run, module = task.run, registry.load(task.run.experiment)
+    identity = (run.experiment, run.variant, run.seed)
+    try:
+        run.tensors()
+    except ResultsError as error:
+        return Check(*identity, DIFFERS, reason=str(error))
+    if task.missing:
+        return Check(*identity, UNCHECKED, reason=registry.data_remedy(task.missing))
+    recorded, got, left = _derive(module, run)
+    differences = compare(recorded, got, getattr(module, "TOLERANCE", {}))
+    patterns = getattr(module, "BY_PROCESSOR", ())
+    aside = tuple(d for d in differences if _is_aside(d, patterns))
+    decisive = tuple(d for d in differences if d not in aside)
+    return Check(
+        *identity,
+        DIFFERS if decisive else SAME,
+        compared=sum(1 for _ in flatten(got)),
+        left=left,
+        differences=decisive,
+        by_processor=aside,
+        derived=got,
+    )
 
 
 def compare(
-    recorded: Mapping[str, Any], got: Mapping[str, Any], tolerance: Mapping[str, float]
+    recorded: Mapping[str, Any], got: Mapping[str, Any], declared: tolerance.Declared
 ) -> list[Difference]:
-    """Differences between two sets of metrics, leaf by leaf; a missing leaf is a difference.
-
-    ``tolerance`` maps a pattern of flattened names ("loss.*") to a relative tolerance.
-    """
+    """Differences between two sets of metrics, leaf by leaf; a missing leaf is a difference."""
     old, new = dict(flatten(recorded)), dict(flatten(got))
     return [
         Difference(name, old.get(name, ABSENT), new.get(name, ABSENT))
         for name in [*old, *(name for name in new if name not in old)]
         if name not in old
         or name not in new
-        or not _agree(old[name], new[name], _tolerance_of(name, tolerance))
+        or not tolerance.agree(old[name], new[name], tolerance.find(name, declared))
     ]
 
 
-def _verify_experiment(name: str) -> list[Check]:
+def other_verdicts(checks: Iterable[Check]) -> list[OtherVerdict]:
+    """The claims whose verdict changes if it is computed from what was derived again.
+
+    Metrics that were not derived again keep their recorded values.
+
+    Raises:
+        LedgerError: if the ledger is malformed, or a rule does not fit what was derived.
+    """
+    derived = {(c.experiment, c.variant, c.seed): c.derived for c in checks if c.derived}
+    if not derived:
+        return []
+    experiments = {experiment for experiment, _, _ in derived}
+
+    def again(run: results.Run) -> results.Run:
+        new = derived.get((run.experiment, run.variant, run.seed), {})
+        return dataclasses.replace(run, metrics={**run.metrics, **new})
+
+    pairs = [
+        (claim.id, claims.verdict(claim).kind, claims.verdict(claim, again).kind)
+        for claim in claims.load()
+        if claim.evidence and claim.evidence["experiment"] in experiments
+    ]
+    return [OtherVerdict(*pair) for pair in pairs if pair[1] != pair[2]]
+
+
+def summary(checks: Sequence[Check], others: Sequence[OtherVerdict]) -> str:
+    """What came of it all, in one line."""
+    counts = Counter(c.status for c in checks)
+    parts = [f"{counts[kind]} {kind}" for kind in (SAME, DIFFERS, UNCHECKED) if counts[kind]]
+    partly = sum(1 for c in checks if c.left)
+    aside = sum(len(c.by_processor) for c in checks)
+    return (
+        f"{len(checks)} recorded runs: {', '.join(parts)}; "
+        f"{sum(c.compared for c in checks)} values compared"
+        + (f", {aside} other on this processor, as declared" if aside else "")
+        + (f"; of {partly} runs some metrics were not derived again" if partly else "")
+        + f"; {f'{len(others)} verdicts change' if others else 'every verdict the same'}"
+    )
+
+
+def _tasks(name: str) -> list[Task]:
     runs = results.read(name)
     if name not in registry.names():
         raise ResultsError(
@@ -96,51 +201,29 @@ def _verify_experiment(name: str) -> list[Check]:
                 f"{run.path} is of variant {run.variant!r}, which experiment {name!r} does not "
                 f"have (it has {', '.join(module.VARIANTS)}): remove the recording"
             )
-    missing = registry.missing_data(name)
-    return [_verify_run(module, run, missing) for run in runs]
+    missing = tuple(registry.missing_data(name))
+    return [Task(run, missing) for run in runs]
 
 
-def _verify_run(module: ModuleType, run: results.Run, missing: list[str]) -> Check:
-    identity = (run.experiment, run.variant, run.seed)
-    try:
-        run.tensors()
-    except ResultsError as error:
-        return Check(*identity, "differs", reason=str(error))
-    if missing:
-        reason = registry.data_remedy(missing)
-        return Check(*identity, "cannot be checked here", reason=reason)
+def _derive(
+    module: ModuleType, run: results.Run
+) -> tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]:
+    """What is recorded and what comes out, and the names of what is not derived again."""
     if hasattr(module, "rederive"):
         got = plain(module.rederive(run), "rederived metrics")
         recorded = {key: value for key, value in run.metrics.items() if key in got}
-        left = tuple(key for key in run.metrics if key not in got)
-    else:
-        outcome = module.run(run.variant, run.seed)
-        got = {**plain(outcome.metrics, "metrics"), **_counts(outcome.parameters, outcome.nfe)}
-        recorded = {**run.metrics, **_counts(run.parameters, run.nfe)}
-        left = ()
-    differences = compare(recorded, got, getattr(module, "TOLERANCE", {}))
-    status = "differs" if differences else "same"
-    compared = sum(1 for _ in flatten(got))
-    return Check(*identity, status, compared, left, tuple(differences))
+        return recorded, got, tuple(key for key in run.metrics if key not in got)
+    outcome = module.run(run.variant, run.seed)
+    got = {**plain(outcome.metrics, "metrics"), **_counts(outcome.parameters, outcome.nfe)}
+    return {**run.metrics, **_counts(run.parameters, run.nfe)}, got, ()
 
 
 def _counts(parameters: int | None, nfe: float | None) -> dict[str, Any]:
     return {"(parameters)": parameters, "(nfe)": nfe}
 
 
-def _tolerance_of(name: str, tolerance: Mapping[str, float]) -> float | None:
-    return next(
-        (value for pattern, value in tolerance.items() if fnmatch.fnmatchcase(name, pattern)), None
+def _is_aside(difference: Difference, patterns: Sequence[str]) -> bool:
+    """Whether a difference is of the processor only: the metric is there, and of the same type."""
+    return tolerance.fits(difference.metric, patterns) and type(difference.recorded) is type(
+        difference.got
     )
-
-
-def _agree(recorded: Any, got: Any, tolerance: float | None) -> bool:
-    if not _is_number(recorded) or not _is_number(got):
-        return type(recorded) is type(got) and recorded == got
-    if isinstance(recorded, int) and isinstance(got, int) and tolerance is None:
-        return recorded == got
-    return math.isclose(recorded, got, rel_tol=RELATIVE if tolerance is None else tolerance)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -38,12 +38,17 @@ def tie(parent: int) -> None:
 
 
 def end_children(patience: float = 5.0) -> None:
-    """Kill every process below this one, and wait until they are gone."""
-    below = psutil.Process().children(recursive=True)
-    for process in below:
+    """Kill every process below this one, and wait until they are gone.
+
+    All but multiprocessing's resource tracker, which ends with this process by itself.
+    """
+    below = []
+    for process in psutil.Process().children(recursive=True):
         try:
-            process.kill()
-        except psutil.NoSuchProcess:
+            if "multiprocessing.resource_tracker" not in " ".join(process.cmdline()):
+                process.kill()
+                below.append(process)
+        except (psutil.NoSuchProcess, psutil.ZombieProcess):
             continue
     psutil.wait_procs(below, timeout=patience)
 

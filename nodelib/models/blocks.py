@@ -6,7 +6,7 @@ such steps it is n residual blocks with shared weights: the numbers are equal, b
 He et al. 2016 for the first, Chen et al. 2018 for the second.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -76,35 +76,29 @@ class ODEBlock(nn.Module):
     """``z(t0) -> z(t1)`` along ``dz/dt = f(t, z)``.
 
     Args:
-        f: the field; its parameters are the block's.
+        f: the field; its parameters are the block's. Where part of it is the same at every time,
+            it may have a method ``prepared()`` that computes this once for a solve and returns a
+            field that uses it and the tensors that this field depends on.
         t0, t1: where it begins and ends.
-        method, rtol, atol, grad, options: see ``nodelib.odeint``.
+        settings: the further keyword arguments of ``nodelib.integrate`` but ``params``: method,
+            rtol, atol, grad, options.
 
     Attributes:
+        settings: those; they hold no parameters and may be changed after training.
         stats: the cost of the last forward pass, None before the first.
+        backward: the costs of the backward passes through it.
 
-    ``forward`` raises ``SolverError`` as ``nodelib.odeint`` does.
+    Raises:
+        ModelError: if ``t0`` is ``t1``. When called, ``SolverError`` as ``nodelib.integrate`` does.
     """
 
-    def __init__(
-        self,
-        f: Field,
-        t0: float = 0.0,
-        t1: float = 1.0,
-        *,
-        method: str = "dopri5",
-        rtol: float = 1e-7,
-        atol: float = 1e-9,
-        grad: str = "checkpoint",
-        options: Mapping[str, Any] | None = None,
-    ) -> None:
+    def __init__(self, f: Field, t0: float = 0.0, t1: float = 1.0, **settings: Any) -> None:
         super().__init__()
         if t0 == t1:
             raise ModelError(f"an ODE block needs two different times, not t0 = t1 = {t0}")
-        self.f, self.span = f, (float(t0), float(t1))
-        self.settings = {"method": method, "rtol": rtol, "atol": atol, "grad": grad}
-        self.options = dict(options or {})
+        self.f, self.span, self.settings = f, (float(t0), float(t1)), settings
         self.stats: SolveStats | None = None
+        self.backward: list[SolveStats] = []
 
     @classmethod
     def of_steps(cls, f: Field, steps: int, method: str = "euler") -> "ODEBlock":
@@ -119,7 +113,12 @@ class ODEBlock(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """The state at ``t1``, of the shape of ``z``."""
-        times = torch.tensor(self.span, dtype=torch.float64)
-        solution = integrate(self.f, z, times, options=self.options, **self.settings)
-        self.stats = solution.stats
-        return solution.z[-1]
+        return self.states(z, self.span)[-1]
+
+    def states(self, z: Tensor, times: Sequence[float]) -> Tensor:
+        """The states at several times, the first of which belongs to ``z``: (times, *state)."""
+        clock = torch.tensor(times, dtype=torch.float64)
+        field, params = self.f.prepared() if hasattr(self.f, "prepared") else (self.f, None)
+        solution = integrate(field, z, clock, params=params, **self.settings)
+        self.stats, self.backward = solution.stats, solution.backward
+        return solution.z

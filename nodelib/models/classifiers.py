@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from nodelib.errors import ModelError
-from nodelib.models.conv.small_maps import CHANNELS, GROUPS, ConvODE, Norm, ResidualMaps
+from nodelib.models.blocks import ODEBlock
+from nodelib.models.conv.small_maps import CHANNELS, GROUPS, ConvField, Norm, ResidualMaps
 from nodelib.models.networks import MLP
 
 PIXELS, CLASSES, HIDDEN = 28, 10, 300
@@ -92,8 +93,8 @@ KINDS: Mapping[str, Callable[[], nn.Module]] = {
     "resnet": lambda: ConvClassifier(
         lambda: nn.Sequential(*(ResidualMaps() for _ in range(BLOCKS)))
     ),
-    "rk-net": lambda: ConvClassifier(lambda: ConvODE(**SOLVERS["rk-net"])),
-    "ode-net": lambda: ConvClassifier(lambda: ConvODE(**SOLVERS["ode-net"])),
+    "rk-net": lambda: ConvClassifier(lambda: ODEBlock(ConvField(), **SOLVERS["rk-net"])),
+    "ode-net": lambda: ConvClassifier(lambda: ODEBlock(ConvField(), **SOLVERS["ode-net"])),
 }
 
 

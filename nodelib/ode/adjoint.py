@@ -30,11 +30,16 @@ from nodelib.ode.checkpointing import last_touched
 from nodelib.ode.dependence import WatchedField
 from nodelib.ode.evaluations import CountedField
 from nodelib.ode.replay import (
+    Digest,
+    attributes_of,
     autocast_at,
     buffers_kept,
+    check_attributes,
     check_same,
+    digest,
     hooks_silent,
     refuse_foreign_backward,
+    settled,
 )
 from nodelib.ode.solvers import AcceptedStep, Solution, SolveStats, solve
 from nodelib.ode.steps import Field, rms, time_like
@@ -86,19 +91,21 @@ class _Task:
 class _Adjoint(torch.autograd.Function):
     @staticmethod
     def forward(ctx, task: _Task, z0: Tensor, t: Tensor, *params: Tensor) -> Tensor:
+        before = attributes_of(task.f)
         solution = solve(WatchedField(task.f, params), z0, t, **task.arguments)
+        ctx.attributes = settled(before, attributes_of(task.f))
         task.stats = solution.stats
         ctx.task = task
         ctx.autocast = autocast_at(z0.device)
         place, value = solution.witness or (0, solution.z[0])
-        ctx.place = place
-        ctx.save_for_backward(t, solution.z, value, *params)
+        ctx.witness = (place, digest(value))
+        ctx.save_for_backward(t, solution.z, *params)
         return solution.z
 
     @staticmethod
     def backward(ctx, grad_z: Tensor) -> tuple[Tensor | None, ...]:
-        refuse_foreign_backward()
-        t, z, value, *listed = ctx.saved_tensors
+        refuse_foreign_backward(grad_z)
+        t, z, *listed = ctx.saved_tensors
         # Parameters may have been frozen since the forward pass.
         params = [param for param in listed if param.requires_grad]
         if not torch.isfinite(grad_z).all():
@@ -107,9 +114,10 @@ class _Adjoint(torch.autograd.Function):
         system = AugmentedField(f, z[0], params)
         times = t.double().tolist()
         grad_t = None
+        check_attributes(ctx.task.f, ctx.attributes)
         with ctx.autocast, buffers_kept(ctx.task.f), hooks_silent(params):
             if last_touched(grad_z):
-                _check_field(system, times, z, (ctx.place, value), last_touched(grad_z))
+                _check_field(system, times, z, ctx.witness, last_touched(grad_z))
             flat, cost, steps = _solve_backwards(system, times, z, grad_z, ctx.task)
             _, adjoint, _ = system.split(flat)
             if ctx.needs_input_grad[2]:
@@ -129,7 +137,7 @@ class _Adjoint(torch.autograd.Function):
 
 
 def _check_field(
-    system: "AugmentedField", times: list[float], z: Tensor, witness: tuple[int, Tensor], last: int
+    system: "AugmentedField", times: list[float], z: Tensor, witness: tuple[int, Digest], last: int
 ) -> None:
     """ChangedFieldError unless the field is still what it was at one output of the solve.
 
@@ -204,7 +212,7 @@ class AugmentedField:
 
     def __init__(self, f: Field, z0: Tensor, params: list[Tensor]) -> None:
         self.f, self.params, self.z0 = f, params, z0
-        self.expected: Tensor | None = None
+        self.expected: Digest | None = None
         self.sizes = [z0.numel(), z0.numel(), sum(param.numel() for param in params)]
 
     def join(self, z: Tensor, a: Tensor) -> Tensor:
@@ -228,7 +236,7 @@ class AugmentedField:
     def __call__(self, t: Tensor, flat: Tensor) -> Tensor:
         z, a, _ = self.split(flat)
         with torch.enable_grad():
-            z = z.detach().requires_grad_()
+            z = z.detach().clone().requires_grad_()
             value = self.f(t, z)
         if self.expected is not None:
             check_same(value, self.expected, 0.0, f"the field at t = {float(t):g}")

@@ -41,8 +41,9 @@ def _tolerance(name: str, value: Tolerances, z0: Tensor) -> float | Tensor:
     if type(value) is float and 0 < value < math.inf:
         return value
     found = numbers_of(name, value)
-    least = "at least 0" if name == "rtol" else "positive"
-    good = torch.isfinite(found) & (found >= 0 if name == "rtol" else found > 0)
+    relative = name.endswith("rtol")
+    least = "at least 0" if relative else "positive"
+    good = torch.isfinite(found) & (found >= 0 if relative else found > 0)
     if not good.all():
         raise SolverError(f"{name} must be finite and {least}, not {value}.")
     if found.ndim == 0:
@@ -57,6 +58,16 @@ def _tolerance(name: str, value: Tolerances, z0: Tensor) -> float | Tensor:
             f"{tuple(z0.shape)}: give one number, or one for each entry of the state."
         )
     return found.to(z0)
+
+
+def tolerance_number(name: str, value: Tolerances) -> float:
+    """A tolerance that must be one number: the backward solve has more entries than the state."""
+    if numbers_of(name, value).ndim:
+        raise SolverError(
+            f"{name} must be one number: where the tolerances are given by component, give the "
+            f"backward solve an adjoint_rtol and an adjoint_atol of its own."
+        )
+    return _tolerance(name, value, torch.zeros(()))
 
 
 def numbers_of(name: str, values: object) -> Tensor:

@@ -10,6 +10,7 @@ control. The remedy is the one of Gholami, Keutzer & Biros 2019 ("ANODE") and Zh
 ("ACA") for the reconstruction error of the continuous adjoint.
 """
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,12 +21,16 @@ from nodelib.ode import tableaus
 from nodelib.ode.dependence import WatchedField
 from nodelib.ode.evaluations import CountedField
 from nodelib.ode.replay import (
+    attributes_of,
     autocast_at,
     buffers_kept,
+    check_attributes,
     check_same,
+    digest,
     generators_at,
     hooks_silent,
     refuse_foreign_backward,
+    settled,
 )
 from nodelib.ode.solvers import Solution, SolveStats, solve, stretched
 from nodelib.ode.steps import Field, runge_kutta_step
@@ -51,24 +56,24 @@ class _Task:
 class _Checkpointed(torch.autograd.Function):
     @staticmethod
     def forward(ctx, task: _Task, z0: Tensor, t: Tensor, *params: Tensor) -> Tensor:
+        before = attributes_of(task.f)
         watched = WatchedField(task.f, params)
         solution = solve(watched, z0, t, record_steps=True, **task.arguments)
+        ctx.attributes = settled(before, attributes_of(task.f))
         task.stats = solution.stats
         ctx.task = task
         ctx.clock = [(step.interval, step.t, step.dt) for step in solution.steps]
         ctx.draws = [step.generators for step in solution.steps]
         ctx.autocast = autocast_at(z0.device)
-        states = [step.z for step in solution.steps]
-        if states:
-            states.append(solution.z[-1].clone())
-        ctx.save_for_backward(t, *params, *states)
+        ctx.end = digest(solution.z[-1])
+        ctx.save_for_backward(t, *params, *(step.z for step in solution.steps))
         return solution.z
 
     @staticmethod
     def backward(ctx, grad_z: Tensor) -> tuple[Tensor | None, ...]:
-        refuse_foreign_backward()
+        refuse_foreign_backward(grad_z)
         t, *saved = ctx.saved_tensors
-        count = len(saved) - len(ctx.clock) - bool(ctx.clock)
+        count = len(saved) - len(ctx.clock)
         params, states = saved[:count], saved[count:]
         f = CountedField(ctx.task.f, grad_z[0])
         tableau = tableaus.find(ctx.task.arguments["method"]).without_error
@@ -82,6 +87,7 @@ class _Checkpointed(torch.autograd.Function):
         grad_params: list[Tensor | None] = [None] * count
         steps = [index for index, step in enumerate(ctx.clock) if step[0] < last]
         reached = last + 1
+        check_attributes(ctx.task.f, ctx.attributes)
         with ctx.autocast, buffers_kept(ctx.task.f), hooks_silent([params[k] for k in live]):
             for index in reversed(steps):
                 interval, start, dt = ctx.clock[index]
@@ -89,8 +95,10 @@ class _Checkpointed(torch.autograd.Function):
                 if interval + 1 < reached:
                     reached = interval + 1
                     adjoint = adjoint + grad_z[reached]
-                state, after = states[index : index + 2]
-                with torch.enable_grad(), generators_at(ctx.draws[index], state.device):
+                state, draws = states[index], ctx.draws[index]
+                after = states[index + 1] if index + 1 < len(states) else ctx.end
+                drawing = generators_at(draws, state.device) if draws else nullcontext()
+                with torch.enable_grad(), drawing:
                     z = state.detach().requires_grad_()
                     inputs = [z, *(params[k] for k in live)]
                     if wants_t:

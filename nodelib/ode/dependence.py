@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nodelib.errors import SolverError
+from nodelib.ode.joined import JoinedField
 from nodelib.ode.steps import Field
 
 
@@ -47,10 +48,13 @@ def modules_of(f: Field) -> tuple[nn.Module, ...]:
     if isinstance(f, nn.Module):
         return (f,)
     seen: list[object] = []
-    while isinstance(f, functools.partial):
-        seen += (*f.args, *f.keywords.values())
-        f = f.func
+    while isinstance(f, functools.partial | JoinedField):
+        if isinstance(f, functools.partial):
+            seen += (*f.args, *f.keywords.values())
+        f = _inner(f)
     owner = _owner(f)
+    if isinstance(owner, nn.Module):
+        return (owner,)
     seen += (owner, *getattr(owner, "__dict__", {}).values())
     code = getattr(getattr(f, "__func__", f), "__code__", None)
     if code is not None:
@@ -105,9 +109,13 @@ class WatchedField:
 
 def _owner(f: Field) -> object:
     """What ``f`` is, or is a method of, under any number of ``partial``."""
-    while isinstance(f, functools.partial):
-        f = f.func
+    while isinstance(f, functools.partial | JoinedField):
+        f = _inner(f)
     return getattr(f, "__self__", f)
+
+
+def _inner(f: functools.partial | JoinedField) -> Field:
+    return f.func if isinstance(f, functools.partial) else f.f
 
 
 def _filled(cell: CellType) -> bool:

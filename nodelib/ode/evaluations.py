@@ -58,7 +58,7 @@ class CountedField:
             value = self._cast(float(t), value)
         if self.transformed and is_batched(value):
             refuse_vmap()
-        if not recorded or value.grad_fn is None or value._version or value._base is not None:
+        if not (recorded and value.requires_grad) or value._version or value._base is not None:
             return value.clone()
         self.last = value
         return value
@@ -95,8 +95,10 @@ def transforms_active() -> bool:
 
 
 def is_batched(tensor: Tensor) -> bool:
-    """Whether ``torch.func.vmap`` hides a batch axis of ``tensor``."""
+    """Whether a ``vmap`` hides a batch axis of ``tensor``."""
     functorch = torch._C._functorch
+    if functorch.is_legacy_batchedtensor(tensor):
+        return True
     while functorch.is_functorch_wrapped_tensor(tensor):
         if functorch.is_batchedtensor(tensor):
             return True

@@ -12,12 +12,25 @@
     gradient are solved backwards from each output time to the one before, restarted from the
     state that the forward pass had there. Nothing between output times is kept.
 
+Within ``torch.func`` transforms, forward-mode derivatives and ``torch.inference_mode`` every mode
+computes what "backprop" does, since only that can be differentiated there. Second derivatives are
+for "backprop" alone; ``torch.func.vmap`` over a solve is refused.
+
+"checkpoint" and "adjoint" evaluate the field again in the backward pass. Generator states (fixed
+grids of "checkpoint"), autocast and the buffers of modules that the field is seen to use are put
+back for it, and a field that has changed since the solve is refused: where a step that is taken
+again ends elsewhere ("checkpoint"), where the field has another value at one output ("adjoint"),
+and where the public attributes or the mode of its modules changed. What changes neither of these,
+such as a number in a closure that the field multiplies by exactly zero, goes unseen.
+
 The step lengths carry no gradient in any mode: only the requested times do (chapter 02 derives
 these gradients).
 """
 
+import functools
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -29,15 +42,17 @@ from nodelib.ode import tableaus
 from nodelib.ode.adjoint import solve_with_adjoint
 from nodelib.ode.arguments import (
     MAX_STEPS,
-    check_positive,
+    Tolerances,
     check_state,
     checked_times,
     steps_per_interval,
     time_tensor,
+    tolerance_number,
 )
 from nodelib.ode.checkpointing import solve_checkpointed
 from nodelib.ode.dependence import WatchedField, parameters_of
 from nodelib.ode.evaluations import transforms_active
+from nodelib.ode.joined import JoinedField, JoinedState, TupleField
 from nodelib.ode.solvers import Solution, SolveStats, solve
 from nodelib.ode.steps import Field
 
@@ -50,30 +65,33 @@ BACKWARD = (*(f"adjoint_{name}" for name in RETURN), "record_backward")
 FEW_STEPS = 100
 
 
-def odeint(
-    f: Field,
-    z0: Tensor,
+def integrate(
+    f: Field | TupleField,
+    z0: Tensor | Sequence[Tensor],
     t: Tensor | Sequence[float],
     *,
     method: str = "dopri5",
-    rtol: float = 1e-7,
-    atol: float = 1e-9,
+    rtol: Tolerances = 1e-7,
+    atol: Tolerances = 1e-9,
     grad: str = "checkpoint",
     params: Iterable[Tensor] | None = None,
     options: Mapping[str, Any] | None = None,
-) -> Tensor:
+) -> Solution:
     """Solve ``dz/dt = f(t, z)``, ``z(t[0]) = z0``; differentiable in z0, t and parameters.
-
-    Stands in for ``torchdiffeq.odeint``, and ``functools.partial(odeint, grad="adjoint")`` for its
-    ``odeint_adjoint``, on states that are one tensor.
 
     Args:
         f: the field ``f(t, z)``: an ``nn.Module`` (or its method, or a ``functools.partial`` of
-            one), whose parameters then get gradients, or a function.
-        z0: initial state, any shape, float32 or float64.
+            one), whose parameters then get gradients, or a function. ``t`` is a 0-dimensional
+            tensor. It returns a tensor like the state and changes neither argument.
+        z0: initial state, any shape, float32 or float64; or a tuple of such tensors of one dtype,
+            for which the field takes and returns tuples.
         t: times, shape (n,), strictly increasing or strictly decreasing; ``t[0]`` belongs to
-            ``z0``. As a tensor that requires a gradient, every entry gets one.
-        method, rtol, atol: see ``nodelib.ode.solvers.solve``.
+            ``z0``. As a tensor that requires a gradient, every entry gets one. In the unit in
+            which the field is a rate.
+        method: see ``nodelib.ode.solvers.solve``.
+        rtol, atol: see ``nodelib.ode.solvers.solve``; for a tuple of states also a tuple with one
+            entry for each tensor. By component they need ``adjoint_rtol`` and ``adjoint_atol`` for
+            "adjoint".
         grad: "backprop", "checkpoint" or "adjoint"; see the module.
         params: further tensors that ``f`` depends on and that want a gradient; "backprop" needs no
             list.
@@ -81,47 +99,28 @@ def odeint(
             ``nodelib.ode.solvers.solve``. For "adjoint" also ``adjoint_method``, ``adjoint_rtol``,
             ``adjoint_atol``, ``adjoint_step_size`` and ``adjoint_num_steps`` for the backward
             solve, each by default as forwards (``max_steps`` bounds every interval of it), and
-            ``record_backward``, see ``integrate``.
+            ``record_backward``.
 
     Returns:
-        The states at the times, shape (n, *state).
+        The solution. ``.z`` holds the states at the times, shape (n, *state), or a tuple of such
+        tensors; ``.stats`` what they cost. ``.backward`` has one entry per backward pass, which
+        counts the evaluations of the field that it made (none for "backprop"); for "adjoint" it is
+        an ``AdjointStats``, which with ``record_backward`` also holds the trajectory of the
+        backward solve (of a tuple, as flat vectors).
 
     Raises:
         SolverError: see ``nodelib.ode.solvers.solve``; also for an unknown mode or option, for a
-        field
-            that depends on a tensor that is not listed, and in the backward pass where the adjoint
-            cannot be solved.
+            field that depends on a tensor that is not listed, and in the backward pass: where the
+            adjoint cannot be solved, where second or batched derivatives are asked of another mode
+            than "backprop", and (as ``ChangedFieldError``) where the field has changed since.
 
     Warns:
         UserWarning: if Euler's method takes few steps for "adjoint": the gradient is then off.
     """
-    return _integrate(f, z0, t, method, rtol, atol, grad, params, options).z
-
-
-def integrate(
-    f: Field,
-    z0: Tensor,
-    t: Tensor | Sequence[float],
-    *,
-    method: str = "dopri5",
-    rtol: float = 1e-7,
-    atol: float = 1e-9,
-    grad: str = "checkpoint",
-    params: Iterable[Tensor] | None = None,
-    options: Mapping[str, Any] | None = None,
-) -> Solution:
-    """``odeint`` with what it cost: ``.z``, ``.stats``, and ``.backward``, one entry per pass.
-
-    An entry counts the evaluations of the field that a backward pass made (none for "backprop").
-    For "adjoint" it is an ``AdjointStats``, which with the option ``record_backward`` also holds
-    the trajectory of the backward solve.
-    """
-    return _integrate(f, z0, t, method, rtol, atol, grad, params, options)
-
-
-def _integrate(f, z0, t, method, rtol, atol, grad, params, options) -> Solution:
     if grad not in MODES:
         raise SolverError(f"Unknown grad {grad!r}. Known: {', '.join(MODES)}.")
+    if not callable(f):
+        raise SolverError(f"The field must be a function f(t, z), not {type(f).__name__}.")
     options = dict(options or {})
     known = FORWARD + (BACKWARD if grad == "adjoint" else ())
     unknown = sorted(set(options) - set(known))
@@ -130,17 +129,52 @@ def _integrate(f, z0, t, method, rtol, atol, grad, params, options) -> Solution:
         raise SolverError(f"Unknown options {unknown}{hint}. Known: {', '.join(known)}.")
     arguments = {"method": method, "rtol": rtol, "atol": atol}
     arguments |= {name: options[name] for name in FORWARD if name in options}
+    if not isinstance(z0, tuple | list):
+        return _solution(f, z0, t, grad, params, arguments, options)
+    state = JoinedState(z0)
+    arguments |= {name: state.tolerance(name, arguments[name]) for name in ("rtol", "atol")}
+    arguments["norm"] = state.norm
+    field = JoinedField(f, state)
+    solution = _solution(field, state.join(z0), t, grad, params, arguments, options)
+    return replace(solution, z=state.split(solution.z))
+
+
+def odeint(f, z0, t, **settings):
+    """The states of ``integrate(f, z0, t, ...)``, which see: shape (n, *state).
+
+    Stands in for ``torchdiffeq.odeint``, and ``functools.partial(odeint, grad="adjoint")`` for its
+    ``odeint_adjoint``.
+    """
+    return integrate(f, z0, t, **settings).z
+
+
+functools.update_wrapper(odeint, integrate, assigned=(), updated=())
+
+
+def _solution(
+    f: Field,
+    z0: Tensor,
+    t: Tensor | Sequence[float],
+    grad: str,
+    params: Iterable[Tensor] | None,
+    arguments: dict[str, Any],
+    options: dict[str, Any],
+) -> Solution:
     if grad == "backprop":
         return _backpropagated(solve(f, z0, t, **arguments))
+    if torch.is_inference_mode_enabled() or transforms_active():
+        return solve(f, z0, t, **arguments)
     listed = parameters_of(f, params)
     check_state(z0)
     times = checked_times(t)
     t = time_tensor(t)
-    if not torch.is_grad_enabled() or transforms_active():
+    if not torch.is_grad_enabled():
         return solve(f, z0, t, **arguments)
     if not any(x.requires_grad for x in (z0, t, *listed)):
         with torch.no_grad():
             return solve(WatchedField(f, listed), z0, t, **arguments)
+    if z0.is_inference():
+        z0 = z0.clone()
     if grad == "checkpoint":
         return solve_checkpointed(f, z0, t, listed, arguments)
     back = _backward_arguments(arguments, options, times)
@@ -161,13 +195,14 @@ def _backward_arguments(
     arguments: dict[str, Any], options: dict[str, Any], times: list[float]
 ) -> dict[str, Any]:
     """The arguments of the backward solves: the forward ones unless said otherwise; checked now."""
-    back = {name: value for name, value in arguments.items() if name != "first_step"}
+    back = {k: value for k, value in arguments.items() if k not in ("first_step", "norm")}
     own = {name: options[f"adjoint_{name}"] for name in RETURN if f"adjoint_{name}" in options}
     if "step_size" in own or "num_steps" in own:
         back.pop("step_size", None)
         back.pop("num_steps", None)
     back |= own
-    check_positive(adjoint_rtol=back["rtol"], adjoint_atol=back["atol"])
+    for name in ("rtol", "atol"):
+        back[name] = tolerance_number(f"adjoint_{name}", back[name])
     adaptive = tableaus.find(back["method"]).embedded is not None
     fixed = "step_size" in back or "num_steps" in back
     if len(times) > 1 and (fixed or not adaptive):
@@ -180,6 +215,6 @@ def _backward_arguments(
                 f"more steps, a method of higher order, or the exact gradient of "
                 f'grad="checkpoint".',
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
     return back

@@ -9,12 +9,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nodelib.errors import ChangedFieldError, SolverError
 from nodelib.ode.dependence import modules_of
-from nodelib.ode.evaluations import transforms_active
+from nodelib.ode.evaluations import is_batched, transforms_active
 from nodelib.ode.steps import Field
+
+#: See ``digest``.
+Digest = tuple[float, float]
 
 
 def autocast_at(device: torch.device) -> torch.autocast:
@@ -37,11 +40,8 @@ def generator_states(device: torch.device) -> tuple[Tensor, ...]:
 
 
 @contextmanager
-def generators_at(states: tuple[Tensor, ...] | None, device: torch.device) -> Iterator[None]:
-    """The default generators set to ``states`` (if any) within, and as they were afterwards."""
-    if states is None:
-        yield
-        return
+def generators_at(states: tuple[Tensor, ...], device: torch.device) -> Iterator[None]:
+    """The default generators set to ``states`` within, and as they were afterwards."""
     with torch.random.fork_rng([device] if len(states) > 1 else []):
         torch.set_rng_state(states[0])
         if len(states) > 1:
@@ -69,6 +69,45 @@ def buffers_kept(f: Field) -> Iterator[None]:
                 module._buffers[name] = buffer
 
 
+def attributes_of(f: Field) -> dict[tuple[nn.Module, str], object]:
+    """The public attributes of the modules that ``f`` uses that are numbers, words or tensors.
+
+    Tensors (buffers too) come with the count of their changes in place.
+    """
+    found = {}
+    for root in modules_of(f):
+        for module in root.modules():
+            for name, value in (*vars(module).items(), *module._buffers.items()):
+                if isinstance(value, Tensor):
+                    found[module, name] = (value, None if value.is_inference() else value._version)
+                elif name[0] != "_" and isinstance(value, bool | int | float | str | None):
+                    found[module, name] = value
+    return found
+
+
+def settled(before: dict, after: dict) -> dict:
+    """The attributes that the solve itself left as they were."""
+    return {k: value for k, value in after.items() if k in before and _alike(before[k], value)}
+
+
+def check_attributes(f: Field, known: dict) -> None:
+    """ChangedFieldError unless the modules of ``f`` still have the attributes in ``known``."""
+    now = attributes_of(f)
+    for (module, name), value in known.items():
+        if not _alike(now.get((module, name)), value):
+            raise ChangedFieldError(
+                f"In the backward pass the field is not what it was in the solve: "
+                f"{type(module).__name__}.{name} was changed since. Go backwards before the "
+                f'change, or use grad="backprop".'
+            )
+
+
+def _alike(one: object, other: object) -> bool:
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return one[0] is other[0] and one[1] == other[1]
+    return type(one) is type(other) and (one == other or one is other)
+
+
 @contextmanager
 def hooks_silent(tensors: Sequence[Tensor]) -> Iterator[None]:
     """The gradient hooks of ``tensors`` do not run within.
@@ -85,29 +124,45 @@ def hooks_silent(tensors: Sequence[Tensor]) -> Iterator[None]:
             hooks.update(entries)
 
 
-def check_same(found: Tensor, stored: Tensor, start: Tensor | float, place: str) -> None:
-    """ChangedFieldError unless ``found``, computed again, is ``stored`` up to rounding.
+def digest(tensor: Tensor) -> Digest:
+    """Two sums over the entries, to know a tensor again without keeping it."""
+    flat = tensor.detach().reshape(-1).to(torch.float64)
+    weights = torch.cos(torch.arange(len(flat), dtype=torch.float64, device=flat.device))
+    return float(flat.sum()), float(flat @ weights)
 
-    Rounding is the square root of the precision of the change since ``start``, and 64 units in the
-    last place of the largest entry: kernels may differ with and without a graph.
+
+def check_same(found: Tensor, known: Tensor | Digest, start: Tensor | float, place: str) -> None:
+    """ChangedFieldError unless ``found``, computed again, is what is ``known``, up to rounding.
+
+    ``known`` is a tensor or the ``digest`` of one. Rounding is, in every entry, the square root of
+    the precision of the change since ``start``, and 64 units in the last place of the largest
+    entry: kernels may differ with and without a graph. In sums over entries it adds up like noise.
     """
     found = found.detach()
-    if torch.equal(found, stored):
+    if isinstance(known, Tensor) and torch.equal(found, known):
         return
-    precision = torch.finfo(stored.dtype).eps
-    allowed = precision**0.5 * (stored - start).abs().max() + 64 * precision * stored.abs().max()
-    difference = (found - stored).abs().max()
+    precision = torch.finfo(found.dtype).eps
+    whole = known if isinstance(known, Tensor) else found
+    allowed = 0.0
+    if found.numel():
+        change, size = (whole - start).abs().max(), whole.abs().max()
+        allowed = float(precision**0.5 * change + 64 * precision * size)
+    if isinstance(known, Tensor):
+        difference = float((found - known).abs().max())
+    else:
+        allowed *= 4 * found.numel() ** 0.5
+        difference = max(abs(a - b) for a, b in zip(digest(found), known, strict=True))
     if not difference <= allowed:
         raise ChangedFieldError(
             f"In the backward pass the field is not what it was in the solve: {place} comes out "
-            f"differently, by {float(difference):.3g}. Something that the field reads was changed "
+            f"differently, by {difference:.3g}. Something that the field reads was changed "
             f"since (an attribute, a buffer, a parameter's data, train() or eval()), or it draws "
             f"random numbers that cannot be drawn again. Go backwards before the change, or use "
             f'grad="backprop".'
         )
 
 
-def refuse_foreign_backward() -> None:
+def refuse_foreign_backward(grad_z: Tensor) -> None:
     """SolverError where a backward pass is asked to be differentiable or batched itself.
 
     Torch would return second derivatives that silently depend on nothing.
@@ -117,7 +172,7 @@ def refuse_foreign_backward() -> None:
             "Second derivatives (create_graph=True) of a solve are to be had with "
             'grad="backprop" only.'
         )
-    if transforms_active():
+    if transforms_active() or is_batched(grad_z):
         raise SolverError(
             "Batched gradients (is_grads_batched=True, vectorize=True, a torch.func transform of "
             'the backward pass alone) of a solve are to be had with grad="backprop" only.'

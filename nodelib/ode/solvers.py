@@ -18,6 +18,7 @@ from nodelib.ode import tableaus
 from nodelib.ode.arguments import (
     MAX_STEPS,
     Tolerance,
+    Tolerances,
     check_positive,
     check_state,
     checked_times,
@@ -86,8 +87,8 @@ def solve(
     t: Tensor | Sequence[float],
     *,
     method: str = "dopri5",
-    rtol: float = 1e-7,
-    atol: float = 1e-9,
+    rtol: Tolerances = 1e-7,
+    atol: Tolerances = 1e-9,
     step_size: float | None = None,
     num_steps: int | None = None,
     first_step: float | None = None,
@@ -104,11 +105,11 @@ def solve(
         t: times, shape (n,), strictly increasing or strictly decreasing; ``t[0]`` belongs to
             ``z0``.
         method: a name in ``nodelib.ode.tableaus.TABLEAUS``. Methods with an embedded solution
-        (bosh3,
-            dopri5, tsit5) choose their steps; the others, and these too if ``step_size`` or
+            (bosh3, dopri5, tsit5) choose their steps; the others, and these too if ``step_size`` or
             ``num_steps`` is given, walk a fixed grid.
         rtol, atol: a step is accepted when the norm of
-            ``error / (atol + rtol max(|z_before|, |z_after|))`` is at most 1.
+            ``error / (atol + rtol max(|z_before|, |z_after|))`` is at most 1. Numbers,
+            or arrays or tensors that broadcast to the state; ``rtol`` may be 0.
         step_size: longest step of a fixed grid; every interval between requested times is cut into
             the fewest equal steps that respect it.
         num_steps: number of equal steps in every interval. Without either, a method that has no

@@ -106,20 +106,55 @@ def test_claims_are_shown_as_a_table_with_counts(call):
     assert re.search(r"\d+ (reproduced|corrected|refuted|open)", shown)
 
 
-def test_verify_exits_with_one_on_a_difference_and_names_it(call, monkeypatch):
-    bad = Check("e", "v", 0, "differs", 1, (), (Difference("loss", 1.0, 2.0),))
-    monkeypatch.setattr(verification, "verify", lambda only: [bad])
+@pytest.fixture
+def checked(monkeypatch):
+    """Makes verify find these checks, and these verdicts that change."""
+
+    def found(*checks, others=()):
+        monkeypatch.setattr(verification, "plan", lambda only: [object()] * len(checks))
+        monkeypatch.setattr(verification, "check_all", lambda tasks, jobs: iter(checks))
+        monkeypatch.setattr(verification, "other_verdicts", lambda checks: list(others))
+
+    return found
+
+
+def test_verify_exits_with_one_on_a_difference_and_names_it(call, checked):
+    checked(Check("e", "v", 0, "differs", 1, (), (Difference("loss", 1.0, 2.0),)))
     result = call("verify")
     assert result.exit_code == 1
     assert "e/v-seed0: loss is recorded as 1.0, derived again as 2.0" in said(result)
+    assert "1 recorded runs: 1 differs; 1 values compared" in said(result)
 
 
-def test_verify_passes_over_what_cannot_be_checked_here_but_says_so(call, monkeypatch):
-    absent = Check("e", "v", 0, "cannot be checked here", reason="needs mitdb: fetch it")
-    monkeypatch.setattr(verification, "verify", lambda only: [absent])
+def test_verify_passes_over_what_cannot_be_checked_here_but_says_so(call, checked):
+    checked(Check("e", "v", 0, "cannot be checked here", reason="needs mitdb: fetch it"))
     result = call("verify")
     assert result.exit_code == 0
     assert "needs mitdb: fetch it" in said(result)
+    assert "1 cannot be checked here" in said(result)
+
+
+def test_verify_exits_with_one_if_a_verdict_would_change(call, checked):
+    other = verification.OtherVerdict("c1", "reproduced", "refuted")
+    checked(Check("e", "v", 0, "same", 3), others=[other])
+    result = call("verify")
+    assert result.exit_code == 1
+    assert "claim c1: reproduced by the recorded runs, refuted by what" in said(result)
+    assert "1 verdicts change" in said(result)
+
+
+def test_verify_names_what_was_not_derived_again_and_what_the_processor_decides(call, checked):
+    aside = (Difference("bits", True, False),)
+    checked(Check("e", "v", 0, "same", 3, left=("seconds",), by_processor=aside))
+    result = call("verify")
+    assert result.exit_code == 0
+    assert "seconds, bits (by processor)" in said(result)
+    assert "of 1 runs some metrics were not derived again; every verdict the same" in said(result)
+
+
+def test_no_progress_bar_is_drawn_where_nobody_watches(call, checked):
+    checked(Check("e", "v", 0, "same", 3))
+    assert "deriving again" not in call("verify").output
 
 
 def test_data_status_names_every_data_set(call):

@@ -5,6 +5,8 @@ be compared with: two are closed forms, the third is the maximum-likelihood esti
 noise, which knows that the initial state is not observed exactly either.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import scipy.linalg
 import scipy.optimize
@@ -40,7 +42,10 @@ def by_trajectory(times: np.ndarray, observed: np.ndarray) -> np.ndarray:
     """Nonlinear least squares in A and the initial state, from the better of the closed forms.
 
     Maximum likelihood for independent Gaussian noise. ``by_logarithm`` and ``by_differences`` give
-    the start, and of the two fits the one with the smaller sum of squares is returned.
+    the starts. Of the fits that converged the one with the smallest sum of squares is returned.
+    Fits that tie are aliases: matrices whose states agree at all sample times and only there; of
+    those the one with the smallest norm is returned, the slowest. Where no fit converged before its
+    evaluations were used up, the estimator has failed and the matrix is all NaN.
     """
     d = observed.shape[1]
     elapsed = times - times[0]
@@ -60,8 +65,19 @@ def by_trajectory(times: np.ndarray, observed: np.ndarray) -> np.ndarray:
         )
         for start in (by_logarithm, by_differences)
     ]
-    best = min(fits, key=lambda fit: fit.cost)
-    return best.x[: d * d].reshape(d, d)
+    return _best(fits, d)
+
+
+def _best(fits: Sequence[scipy.optimize.OptimizeResult], d: int) -> np.ndarray:
+    """The matrix of the best fit that converged; of ties the smallest; NaN if none converged."""
+    converged = [fit for fit in fits if fit.success]
+    if not converged:
+        return np.full((d, d), np.nan)
+    least = min(fit.cost for fit in converged)
+    # equal up to where the optimiser stops, a change of 1e-8 of the sum; or exact data, zero
+    tied = [fit for fit in converged if fit.cost <= least * (1 + 1e-6) + 1e-20]
+    matrices = [fit.x[: d * d].reshape(d, d) for fit in tied]
+    return min(matrices, key=np.linalg.norm)
 
 
 ESTIMATORS = {

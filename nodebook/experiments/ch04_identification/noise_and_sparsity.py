@@ -12,6 +12,7 @@ all data every step, initial states of the windows learned), and the estimators 
 
 Metrics ``<noise>.<method>``, the noise in thousandths (``n10`` is 0.01): ``error`` (relative
 error of the matrix, Frobenius, at most 10) and ``decay`` (bounded likewise; the true one is 0.1).
+An estimator that failed by its own criterion, no fit converged, counts as lost: 10 for both.
 """
 
 import math
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor
 
 from nodebook.evidence import results
+from nodebook.evidence.tolerance import Tolerance
 from nodebook.experiments.ch04_identification.identification import (
     LOST,
     Matrices,
@@ -46,7 +48,13 @@ from nodelib.fields import Linear
 VARIANTS = ("points-25", "points-50", "points-100", "points-200", "points-400")
 SEEDS = tuple(range(10))
 NEEDS = ()
-TOLERANCE = {"*": 1e-5}
+TOLERANCE = {
+    # MINPACK stops at a change of 1e-8 of the sum of squares, which near a minimum leaves the
+    # estimate open by the root of it, 1e-4 of its standard error, and that can exceed the value
+    "*.trajectory.*": 1e-3,
+    # the floor is for estimates from data without noise, exact up to the roundings of a logarithm
+    "*": Tolerance(1e-5, 1e-10),
+}
 
 NOISES = {"n0": 0.0, "n10": 0.01, "n30": 0.03, "n100": 0.1, "n200": 0.2, "n300": 0.3}
 TRAINED = ("windows", "warm", "shooting")
@@ -107,7 +115,9 @@ def metrics(variant: str, seed: int, tensors: dict[str, Tensor]) -> dict[str, ob
 
 
 def judge(matrix: np.ndarray) -> dict[str, float]:
-    """Errors of one estimate of the matrix."""
+    """Errors of one estimate of the matrix; what is not finite is lost."""
+    if not np.isfinite(matrix).all():
+        return {"error": LOST, "decay": LOST}
     decay = decay_and_frequency(matrix)[0]
     return {
         "error": min(relative_error(matrix, as_array(truth())), LOST),

@@ -33,8 +33,9 @@ from nodebook.benchmarks.growth import growth
 from nodebook.evidence import results
 from nodebook.experiments.ch07_mnist.mnist import restored
 from nodelib import data
+from nodelib.models.blocks import ODEBlock
 from nodelib.models.classifiers import BLOCKS, SOLVERS, classifier, seeded
-from nodelib.models.conv.small_maps import CHANNELS, GROUPS, ConvODE, ResidualMaps
+from nodelib.models.conv.small_maps import CHANNELS, GROUPS, ConvField, ResidualMaps
 
 VARIANTS = ("kept",)
 SEEDS = (0,)
@@ -63,8 +64,8 @@ def by_depth(state: Tensor) -> dict[str, object]:
         "resnet": lambda count: nn.Sequential(*(ResidualMaps() for _ in range(count)))
     }
     for mode in MODES:
-        makers[mode] = lambda count, mode=mode: ConvODE(
-            method="rk4", options={"num_steps": count}, grad=mode
+        makers[mode] = lambda count, mode=mode: ODEBlock(
+            ConvField(), method="rk4", options={"num_steps": count}, grad=mode
         )
     metrics: dict[str, object] = {"state": state.nbytes}
     for name, make in makers.items():

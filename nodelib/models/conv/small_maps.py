@@ -1,18 +1,15 @@
-"""Layers on maps of 6 x 6 pixels: the field of the ODE-Net, its ODE block, and a residual block.
+"""Layers on maps of 6 x 6 pixels: the field of the ODE-Net, and a residual block.
 
 Maps are kept pixels first, (36, n, 64); see ``nodelib.models.conv.winograd``. The classifiers built
 of these are in ``nodelib.models.classifiers``.
 """
-
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nodelib.models.conv.normalisation import group_norm
 from nodelib.models.conv.winograd import convolve, kernel_products
-from nodelib.ode.gradients import integrate
-from nodelib.ode.solvers import SolveStats
+from nodelib.ode.steps import Field
 
 CHANNELS, GROUPS, SIDE = 64, 32, 6
 
@@ -64,8 +61,17 @@ class ConvField(nn.Module):
         """The field at time ``t`` and maps (36, n, 64)."""
         return self.at(t, z, self.kernels())
 
+    def prepared(self) -> tuple[Field, tuple[Tensor, ...]]:
+        """The field with ``kernels()`` at hand, and the tensors that it depends on."""
+        kernels = self.kernels()
+
+        def field(t: Tensor, z: Tensor) -> Tensor:
+            return self.at(t, z, kernels)
+
+        return field, (*kernels, *self.norms.parameters())
+
     def at(self, t: Tensor, z: Tensor, kernels: tuple[Tensor, ...]) -> Tensor:
-        """The same with ``kernels()`` at hand."""
+        """The field at a time and maps (36, n, 64) with ``kernels()`` at hand."""
         for k in range(2):
             products, of_time, bias = kernels[3 * k : 3 * k + 3]
             z = convolve(self.norms[k](z), products) + (t * of_time + bias)
@@ -88,37 +94,3 @@ class ResidualMaps(nn.Module):
         for norm, convolution in zip(self.norms, self.convolutions, strict=True):
             change = convolve(norm(change), kernel_products(convolution.weight, SIDE))
         return z + change
-
-
-class ConvODE(nn.Module):
-    """``z(0) -> z(1)`` along a ``ConvField``.
-
-    ``settings`` are the keyword arguments of ``nodelib.odeint``: they hold no parameters and may be
-    changed after training.
-
-    Attributes:
-        stats: the cost of the last forward pass; ``backward`` lists that of its backward passes.
-    """
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__()
-        self.f, self.settings = ConvField(), settings
-        self.stats: SolveStats | None = None
-        self.backward: list[SolveStats] = []
-
-    def forward(self, z: Tensor) -> Tensor:
-        """The maps (36, n, 64) at t = 1."""
-        return self.states(z, (0.0, 1.0))[-1]
-
-    def states(self, z: Tensor, times: tuple[float, ...]) -> Tensor:
-        """The maps at several times, the first of which belongs to ``z``: (times, 36, n, 64)."""
-        kernels = self.f.kernels()
-        params = (*kernels, *self.f.norms.parameters())
-
-        def field(t: Tensor, z: Tensor) -> Tensor:
-            return self.f.at(t, z, kernels)
-
-        clock = torch.tensor(times, dtype=torch.float64)
-        solution = integrate(field, z, clock, params=params, **self.settings)
-        self.stats, self.backward = solution.stats, solution.backward
-        return solution.z

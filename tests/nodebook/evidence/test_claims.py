@@ -10,7 +10,7 @@ import yaml
 from nodebook import paths
 from nodebook.documents.formulas import FORMULAS
 from nodebook.errors import LedgerError
-from nodebook.evidence import claims, ledger, registry, results, rules
+from nodebook.evidence import claims, ledger, recording, registry, rules
 from nodebook.evidence.claim_table import CLASS, COLUMNS
 from nodebook.evidence.results import Outcome
 from nodelib import trace
@@ -57,7 +57,8 @@ def claim(**changes):
 
 def record(metrics, variant="a", seed=0):
     outcome = Outcome(metrics=metrics)
-    return results.record("toy", variant, seed, outcome, command="c", wall_seconds=0, cpu_seconds=0)
+    times = {"command": "c", "wall_seconds": 0, "cpu_seconds": 0}
+    return recording.record("toy", variant, seed, outcome, **times)
 
 
 def verdict_of(**changes):

@@ -1,10 +1,13 @@
 """The registry of experiments: one run at a time, or all seeds side by side."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from nodebook import cli
 from nodebook.errors import ResultsError
 from nodebook.evidence import claims, registry, results, verification
 from nodebook.evidence.results import Outcome
@@ -84,6 +87,99 @@ def test_every_variant_and_seed_is_recorded_from_committed_code(name):
 )
 def test_a_module_that_lacks_something_is_named(monkeypatch, has, lacks):
     module = SimpleNamespace(**dict.fromkeys(has))
+    monkeypatch.setattr(registry, "chapters", lambda: {"ch03_gradients": ("gradient_memory",)})
     monkeypatch.setattr(registry.importlib, "import_module", lambda name: module)
     with pytest.raises(ResultsError, match=f"does not define {lacks}$"):
         registry.load("gradient_memory")
+
+
+TOY = """
+from nodebook.evidence.results import Outcome
+
+VARIANTS, SEEDS, NEEDS = ("a", "b"), (0, 1), ()
+
+
+def run(variant, seed):
+    return Outcome(metrics={"sum": 3.0 * seed})
+"""
+
+
+@pytest.fixture
+def chapters(tmp_path, monkeypatch, request):
+    """Writes packages of chapters, each with what it lists and the modules it has."""
+    (tmp_path / "_toc.yml").write_text("format: jb-book\n")
+    monkeypatch.setenv("NODELIB_ROOT", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    package = "toys_" + re.sub(r"\W", "_", request.node.name)
+    monkeypatch.setattr(registry, "PACKAGE", package)
+
+    def written(**listed):
+        for chapter, names in listed.items():
+            folder = tmp_path / package / chapter
+            folder.mkdir(parents=True)
+            (tmp_path / package / "__init__.py").touch()
+            (folder / "__init__.py").write_text(f"EXPERIMENTS = {tuple(names)!r}\n")
+            (folder / "toy.py").write_text(TOY)
+        return package
+
+    return written
+
+
+def test_chapters_list_their_experiments(chapters):
+    package = chapters(ch01_one=["toy"], ch02_two=[])
+    assert registry.chapters() == {"ch01_one": ("toy",), "ch02_two": ()}
+    assert registry.names() == ["toy"]
+    assert registry.load("toy").__name__ == f"{package}.ch01_one.toy"
+
+
+def test_a_listed_experiment_that_has_no_module_is_named_with_its_chapter(chapters):
+    chapters(ch01_one=["toy", "gone"])
+    with pytest.raises(ResultsError, match=r"ch01_one lists an experiment 'gone', but has no mod"):
+        registry.load("gone")
+
+
+def test_an_import_that_fails_inside_an_experiment_is_not_taken_for_its_absence(chapters, tmp_path):
+    package = chapters(ch01_one=["toy"])
+    (tmp_path / package / "ch01_one" / "toy.py").write_text("import no_such_package\n")
+    with pytest.raises(ModuleNotFoundError, match="no_such_package"):
+        registry.load("toy")
+
+
+def test_an_experiment_that_two_chapters_list_is_refused(chapters):
+    chapters(ch01_one=["toy"], ch02_two=["toy"])
+    with pytest.raises(ResultsError, match=r"'toy' is listed by .*ch01_one and by .*ch02_two"):
+        registry.names()
+
+
+def test_the_recorded_command_repeats_the_run(chapters):
+    chapters(ch01_one=["toy"])
+    registry.record("toy", ["b"], [1])
+    assert results.one("toy", "b", 1).command == "nodelib record toy --variant b --seed 1"
+
+
+def test_the_command_line_records_what_it_is_told_to(chapters):
+    chapters(ch01_one=["toy"])
+    done = CliRunner().invoke(cli.app, ["record", "toy", "--variant", "b", "--seed", "1"])
+    assert done.exit_code == 0
+    assert done.stdout.strip().endswith("results/toy/b-seed1.json")
+    assert [(run.variant, run.seed) for run in results.read("toy")] == [("b", 1)]
+    done = CliRunner().invoke(cli.app, ["record", "toy"])
+    assert len(done.stdout.split()) == len(results.read("toy")) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["other"], "there is no experiment 'other'; there are toy"),
+        (["toy", "--variant", "c"], "experiment 'toy' has no variant c; it has a, b"),
+    ],
+)
+def test_the_command_line_refuses_what_it_does_not_know_and_records_nothing(
+    chapters, words, message
+):
+    chapters(ch01_one=["toy"])
+    done = CliRunner().invoke(cli.app, ["record", *words])
+    assert done.exit_code == 1
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.output
+    assert results.experiments() == []

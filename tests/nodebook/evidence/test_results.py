@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from nodebook.errors import ResultsError
-from nodebook.evidence import registry, results
+from nodebook.evidence import recording, registry, results
 from nodebook.evidence.results import Outcome
 from nodelib import trace
 from nodelib.data.find.provenance import Provenance
@@ -27,7 +27,7 @@ def checkout(tmp_path, monkeypatch):
 
 def record(metrics=None, variant="plain", seed=0, **more):
     outcome = Outcome(metrics={"loss": 0.25} if metrics is None else metrics, **more)
-    return results.record("toy", variant, seed, outcome, **TIMES)
+    return recording.record("toy", variant, seed, outcome, **TIMES)
 
 
 def test_a_run_comes_back_as_it_was_recorded(checkout):
@@ -98,7 +98,7 @@ def test_names_that_are_no_plain_file_names_are_refused(checkout, name):
 
 def test_an_experiment_cannot_write_outside_its_folder(checkout):
     with pytest.raises(ResultsError, match=r"experiment '\.\./\.\./toy'"):
-        results.record("../../toy", "plain", 0, Outcome(metrics={"a": 1}), **TIMES)
+        recording.record("../../toy", "plain", 0, Outcome(metrics={"a": 1}), **TIMES)
     assert sorted(path.name for path in checkout.iterdir()) == ["_toc.yml"]
 
 
@@ -131,7 +131,7 @@ def test_recording_again_without_weights_removes_the_old_weights(checkout):
 
 
 def test_the_file_is_readable_and_its_bytes_depend_on_the_run_alone(checkout, monkeypatch):
-    monkeypatch.setattr(results.surroundings, "commit", lambda: ("a" * 40, False))
+    monkeypatch.setattr(recording.surroundings, "commit", lambda: ("a" * 40, False))
     metrics = {"z": 1, "a": {"deep": [1, 2, 3]}}
     lines = record(metrics).read_text().splitlines()
     assert '    "z": 1,' in lines
@@ -157,9 +157,7 @@ def test_runs_are_selected_by_variant_and_seed(checkout):
 
 
 def test_a_run_that_is_not_recorded_is_named_with_its_remedy(checkout):
-    with pytest.raises(
-        ResultsError, match=r"plain-seed3\.json is missing.*nodelib\.experiments toy"
-    ):
+    with pytest.raises(ResultsError, match=r"plain-seed3\.json is missing.*nodelib record toy"):
         results.one("toy", "plain", 3)
 
 
@@ -247,7 +245,7 @@ def test_reading_is_noted_with_the_fingerprint(checkout, monkeypatch):
 
 
 def test_the_provenance_line_says_when_what_and_how_long(checkout, monkeypatch):
-    monkeypatch.setattr(results.surroundings, "commit", lambda: ("abcdef0" + "1" * 33, True))
+    monkeypatch.setattr(recording.surroundings, "commit", lambda: ("abcdef0" + "1" * 33, True))
     record(data=[Provenance("mitdb", "d", "complete", "0" * 64, "")], seed=4)
     run = results.one("toy", "plain", 4)
     line = run.provenance_line()

@@ -1,15 +1,18 @@
 """Verification: what is recorded must come out again."""
 
+import dataclasses
 import json
 from types import SimpleNamespace
 
 import pytest
 import torch
+import yaml
 
 from nodebook import paths
 from nodebook.errors import ResultsError
-from nodebook.evidence import registry, results, verification
+from nodebook.evidence import claims, ledger, registry, results, tolerance, verification
 from nodebook.evidence.results import Outcome
+from nodebook.evidence.verification import Check
 from nodelib.errors import ChecksumError, OfflineError
 
 TIMES = {"command": "python -m x", "wall_seconds": 0.0, "cpu_seconds": 0.0}
@@ -184,3 +187,125 @@ def test_damaged_data_is_reported_and_not_taken_for_absent(module, monkeypatch):
     module.NEEDS = ("heart",)
     with pytest.raises(ChecksumError, match="damaged"):
         verification.verify()
+
+
+def test_what_belongs_to_the_processor_is_shown_and_decides_nothing(module):
+    module.BY_PROCESSOR = ("bits.*",)
+    module.run = lambda variant, seed: Outcome(metrics={"bits": {"tenth": True}, "n": 1})
+    (path,) = registry.record("toy", ["a"], [0])
+    edit(path, lambda e: e["metrics"].update(bits={"tenth": False}))
+    (check,) = verification.verify()
+    assert check.status == "same"
+    assert check.by_processor == (verification.Difference("bits.tenth", False, True),)
+    module.BY_PROCESSOR = ()
+    (check,) = verification.verify()
+    assert check.status == "differs"
+
+
+@pytest.mark.parametrize("bits", [{}, {"tenth": "True"}, {"tenth": True, "other": False}])
+def test_what_belongs_to_the_processor_must_be_there_and_of_its_type(module, bits):
+    module.BY_PROCESSOR = ("bits.*",)
+    module.run = lambda variant, seed: Outcome(metrics={"bits": {"tenth": True}, "n": 1})
+    (path,) = registry.record("toy", ["a"], [0])
+    edit(path, lambda e: e["metrics"].update(bits=bits))
+    assert verification.verify()[0].status == "differs"
+
+
+def test_no_claim_rests_on_what_belongs_to_the_processor():
+    read = []
+    for claim in claims.load():
+        if not claim.evidence:
+            continue
+        experiment = claim.evidence["experiment"]
+        runs = results.read(experiment, claim.evidence.get("variant"))
+        if not runs:
+            continue
+        used = []
+
+        def again(run, used=used):
+            looked = Watched(run.metrics)
+            used.append(looked)
+            return dataclasses.replace(run, metrics=looked)
+
+        claims.verdict(claim, again)
+        patterns = getattr(registry.load(experiment), "BY_PROCESSOR", ())
+        names = {name for looked in used for name in looked.seen}
+        read += names
+        assert not [name for name in names if tolerance.fits(name, patterns)], claim.id
+    assert "scaled_bits.power_of_two" in read, "the watch sees what rules look up"
+
+
+class Watched(dict):
+    """Metrics that remember which of them were looked up."""
+
+    def __init__(self, metrics):
+        super().__init__(metrics)
+        self.seen = set()
+
+    def __getitem__(self, key):
+        self.seen.add(key)
+        return super().__getitem__(key)
+
+
+@pytest.fixture
+def claim_on_sum(module):
+    """A ledger with one claim: the sum is six, within a tenth."""
+    entry = {
+        "id": "c1",
+        "chapters": ["01"],
+        "document": "000",
+        "place": "slide 1",
+        "statement": "It is six.",
+        "kind": "number",
+        "theirs": 6,
+        "evidence": {"experiment": "toy", "variant": "a", "metric": "sum"},
+        "rule": {"within": {"tolerance": {"absolute": 0.1}}},
+    }
+    frame = {
+        "documents": {"000": {"short": "s", "title": "S", "language": "English"}},
+        "chapters": {"01": "One"},
+        "claims": [entry],
+    }
+    ledger.location().parent.mkdir()
+    ledger.location().write_text(yaml.safe_dump(frame))
+    return module
+
+
+def test_verdicts_are_computed_again_from_what_was_derived(claim_on_sum):
+    (path,) = registry.record("toy", ["a"], [0])
+    assert verification.other_verdicts(verification.verify()) == []
+    edit(path, lambda e: e["metrics"].update(sum=7.0))
+    claim_on_sum.TOLERANCE = {"sum": 1.0}
+    checks = verification.verify()
+    assert [check.status for check in checks] == ["same"], "the tolerance is too wide to see it"
+    others = verification.other_verdicts(checks)
+    assert others == [verification.OtherVerdict("c1", "refuted", "reproduced")]
+    assert verification.summary(checks, others).endswith("1 verdicts change")
+
+
+def test_what_is_not_derived_again_keeps_its_recorded_value_in_the_verdict(claim_on_sum):
+    claim_on_sum.rederive = lambda run: {"count": 3}
+    registry.record("toy", ["a"], [0])
+    assert verification.other_verdicts(verification.verify()) == []
+
+
+def test_the_summary_counts_every_kind():
+    checks = [
+        Check("e", "v", 0, "same", 5, left=("rate",)),
+        Check("e", "v", 1, "same", 5, by_processor=(verification.Difference("b", 1, 2),)),
+        Check("e", "v", 2, "differs", 5),
+        Check("e", "v", 3, "cannot be checked here"),
+    ]
+    assert verification.summary(checks, []) == (
+        "4 recorded runs: 2 same, 1 differs, 1 cannot be checked here; 15 values compared, "
+        "1 other on this processor, as declared; of 1 runs some metrics were not derived again; "
+        "every verdict the same"
+    )
+
+
+def test_weights_that_are_missing_are_named(module):
+    (path,) = registry.record("toy", ["a"], [0])
+    path.with_suffix(".safetensors").unlink()
+    (check,) = verification.verify()
+    assert check.status == "differs"
+    assert "a-seed0.safetensors is missing" in check.reason

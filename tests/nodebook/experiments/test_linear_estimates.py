@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.optimize
 
 from nodebook.experiments.ch04_identification import linear_estimates as estimates
+from nodebook.experiments.ch04_identification import noise_and_sparsity
 
 TRUE = np.array([[-0.1, -1.0], [1.0, -0.1]])
 TIMES = np.linspace(0, 31.45, 200)
@@ -60,3 +62,30 @@ def test_the_euler_matrix_makes_euler_exact():
     np.testing.assert_allclose(
         estimates.euler_matrix(TRUE, 1e-3), TRUE + 5e-4 * TRUE @ TRUE, atol=1e-6
     )
+
+
+def fit(matrix, cost, success=True):
+    parameters = np.append(np.ravel(matrix), [0.6, 0.3])
+    return scipy.optimize.OptimizeResult(x=parameters, cost=cost, success=success)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_fits_that_samples_cannot_tell_apart_the_slowest_is_taken(monkeypatch, order):
+    alias = np.array([[-0.1, -17.0], [17.0, -0.1]])
+    fits = [fit(alias, 4.0900076267297), fit(TRUE, 4.0900076267476)][::order]
+    monkeypatch.setattr(estimates.scipy.optimize, "least_squares", lambda *a, **k: fits.pop())
+    np.testing.assert_array_equal(estimates.by_trajectory(TIMES, CLEAN), TRUE)
+
+
+def test_a_fit_that_used_up_its_evaluations_is_not_taken(monkeypatch):
+    fits = [fit(2 * TRUE, 4.5, success=False), fit(TRUE, 4.9)]
+    monkeypatch.setattr(estimates.scipy.optimize, "least_squares", lambda *a, **k: fits.pop())
+    np.testing.assert_array_equal(estimates.by_trajectory(TIMES, CLEAN), TRUE)
+
+
+def test_where_no_fit_converges_the_estimate_is_lost_and_not_a_number_like_others(monkeypatch):
+    fits = [fit(TRUE, 4.5, success=False)] * 2
+    monkeypatch.setattr(estimates.scipy.optimize, "least_squares", lambda *a, **k: fits.pop())
+    lost = estimates.by_trajectory(TIMES, CLEAN)
+    assert np.isnan(lost).all()
+    assert noise_and_sparsity.judge(lost) == {"error": 10.0, "decay": 10.0}

@@ -96,9 +96,9 @@ def test_a_path_with_spaces_and_letters_and_windows_line_ends_are_fine(tmp_path,
     assert printed(nbformat.read(job.target, as_version=4).cells) == "it ran\n"
 
 
-@pytest.mark.parametrize("header", ["# ---\n# jupyter:\n# ---\n", "# ---\n# a: [\n# ---\n"])
-def test_a_chapter_with_a_bad_header_does_not_lose_the_others(checkout, header):
+def test_a_chapter_with_a_bad_header_does_not_lose_the_others(checkout):
     checkout.add("02_good", "# %%\n1\n")
+    header = "# ---\n# jupyter:\n# ---\n"
     (checkout.root / "notebooks" / "01_bad.py").write_text(header + "\n# %%\n1\n")
     plan = pool.Plan(out=checkout.out)
     bad, good = pool.run(chapters.all_chapters(), plan, Silent())

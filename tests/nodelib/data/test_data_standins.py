@@ -1,5 +1,7 @@
 import errno
 import functools
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,6 +63,20 @@ def test_a_standin_is_made_once_and_again_when_a_file_of_it_is_damaged(offline, 
     assert data.mitdb().provenance == first.provenance
     assert len(tiny) == 3
     assert len(list((offline / "standins").iterdir())) == 1
+
+
+def test_the_recipe_knows_every_module_that_makes_the_records():
+    here = Path(synthetic.__file__).parent
+    known, waiting = set(), ["synthetic.py"]
+    while waiting:
+        file = waiting.pop()
+        known.add(file)
+        text = (here / file).read_text(encoding="utf-8")
+        used = {
+            f"{name}.py" for name in re.findall(r"^from nodelib\.data\.(\w+) import", text, re.M)
+        }
+        waiting += used - known
+    assert known == {*standins._CODE} - {"standins.py"}
 
 
 def test_a_full_disk_while_a_standin_is_made_leaves_nothing(offline, monkeypatch):

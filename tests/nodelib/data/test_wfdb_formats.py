@@ -121,6 +121,8 @@ def test_a_truncated_file_of_any_format_is_refused(make, fmt):
 def test_a_flac_file_that_is_none_is_refused_and_one_without_a_length_too(make):
     with pytest.raises(DataError, match=r"cannot be read .*is not a FLAC file"):
         read_record(make.one(SLOW, fmt="516"), None)
+    with pytest.raises(DataError, match=r"the signals of .* cannot be read"):
+        read_record(make.one(SLOW, fmt="516", content=b"fLaC" + bytes(99)), None)
     with pytest.raises(DataError, match=r"gives no length, and format 516 .* is compressed"):
         read_record(make.one(SLOW, fmt="516", length=""), None)
 
@@ -217,9 +219,9 @@ def test_a_checksum_holds_with_or_without_a_sign_and_is_refused_when_wrong(make)
 
 def test_a_sample_marked_as_none_is_nan_and_counts_in_the_checksum(make):
     values = SLOW.copy()
-    values[[3, 7]] = -32768
+    values[[3, 7, 9]] = -32768
     record = read_record(make.one(values), None)
-    assert np.flatnonzero(np.isnan(record.signals[:, 0])).tolist() == [3, 7]
+    assert np.flatnonzero(np.isnan(record.signals[:, 0])).tolist() == [3, 7, 9]
 
 
 def test_bytes_before_the_signal_are_passed_over(make):

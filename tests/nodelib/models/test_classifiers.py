@@ -6,8 +6,9 @@ from torch import nn
 
 from nodebook.documents.concatenated_field import ConcatenatedField, as_images, as_maps
 from nodelib.errors import ModelError
+from nodelib.models.blocks import ODEBlock
 from nodelib.models.classifiers import KINDS, SOLVERS, classifier, parameter_count, seeded
-from nodelib.models.conv.small_maps import ConvField, ConvODE, ResidualMaps
+from nodelib.models.conv.small_maps import ConvField, ResidualMaps
 from nodelib.models.networks import load_weights
 
 IMAGES = torch.rand(4, 28, 28, generator=torch.Generator().manual_seed(0))
@@ -104,7 +105,7 @@ def test_all_three_gradients_agree(mode):
 
 
 def test_the_state_at_t_1_is_the_last_of_the_states_between():
-    body = ConvODE(method="rk4", options={"num_steps": 2})
+    body = ODEBlock(ConvField(), method="rk4", options={"num_steps": 2})
     states = body.states(maps(torch.float32), (0.0, 0.5, 1.0))
     body.settings["options"] = {"num_steps": 4}
     assert torch.allclose(states[-1], body(maps(torch.float32)), atol=1e-5)

@@ -100,7 +100,7 @@ def test_options_of_the_adjoint_are_refused_where_they_would_do_nothing(mode):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"adjoint_rtol": -1.0}, "adjoint_rtol must be a positive number"),
+        ({"adjoint_rtol": -1.0}, "adjoint_rtol must be finite and at least 0"),
         ({"adjoint_num_steps": 2, "adjoint_step_size": 0.1}, "not both"),
     ],
 )
