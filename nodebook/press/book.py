@@ -1,5 +1,6 @@
 """Render the staged book with Jupyter Book and publish it only if everything went well."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -54,7 +55,7 @@ def build(chapters: list[Chapter], site: Site, *, fresh: bool = False) -> bool:
 def render(folder: Path) -> None:
     """Run Jupyter Book over the staged folder; its whole output goes to ``sphinx.log`` there."""
     call = (
-        "import sys; from nodebook.press import tether; tether.tie(); "
+        f"import sys; from nodebook.press import tether; tether.tie({os.getpid()}); "
         "from jupyter_book.cli.main import main; sys.exit(main())"
     )
     options = ["build", str(folder), "-W", "-n", "--keep-going"]

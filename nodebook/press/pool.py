@@ -143,7 +143,7 @@ def _begin(events: "multiprocessing.Queue[tuple[str, int, int]]") -> None:
     _EVENTS = events
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    tether.tie()
+    tether.tie(multiprocessing.parent_process().pid)
 
 
 def _work(job: Job) -> Result:
