@@ -1,0 +1,3 @@
+"""Chapter 09: heartbeats, ResNet against ODE-Net."""
+
+EXPERIMENTS = ("heartbeats", "heartbeat_baselines")
