@@ -125,6 +125,18 @@ class HeartbeatClassifier(nn.Module):
         """Scores (n, 5) of beats (n, 187) with samples between 0 and 1."""
         return self.scores(self.body(self.maps(beats)), rhythm)
 
+    def by_layer(self) -> list[nn.Parameter]:
+        """The parameters in the order of the layers that the deck prints, from input to output."""
+        layers: list[nn.Module] = [self.convolutions[0]]
+        for norm, convolution in zip(self.norms, self.convolutions[1:], strict=True):
+            layers += [norm, convolution]
+        blocks = [self.body.f] if isinstance(self.body, SequenceODE) else self.body
+        for block in blocks:
+            for k, norm in enumerate(block.norms):
+                layers += [norm, *block.convolutions[k : k + 1]]
+        layers += [self.norm, self.readout]
+        return [parameter for layer in layers for parameter in layer.parameters()]
+
 
 BODIES: Mapping[str, Callable[[], nn.Module]] = {
     "resnet": lambda: nn.Sequential(*(ResidualSequence() for _ in range(BLOCKS))),

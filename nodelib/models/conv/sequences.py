@@ -73,7 +73,7 @@ class _Convolution(torch.autograd.Function):
         grad = grad.contiguous()
         parts = _parts(maps, ctx.stride)
         grad_parts = [torch.zeros_like(part) for part in parts]
-        grad_matrices = torch.empty_like(matrices)
+        grad_matrices = torch.zeros_like(matrices)  # of a tap that reaches nothing, 0
         together = zip(
             _aligned(parts, len(matrices), len(grad), ctx.padding),
             _aligned(grad_parts, len(matrices), len(grad), ctx.padding),
