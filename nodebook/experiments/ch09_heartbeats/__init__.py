@@ -1,3 +1,3 @@
 """Chapter 09: heartbeats, ResNet against ODE-Net."""
 
-EXPERIMENTS = ("heartbeats", "heartbeat_baselines", "heartbeat_layers")
+EXPERIMENTS = ("heartbeats", "heartbeat_baselines", "heartbeat_comparison", "heartbeat_layers")
