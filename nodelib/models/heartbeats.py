@@ -141,8 +141,9 @@ class HeartbeatClassifier(nn.Module):
 BODIES: Mapping[str, Callable[[], nn.Module]] = {
     "resnet": lambda: nn.Sequential(*(ResidualSequence() for _ in range(BLOCKS))),
     "ode-net": lambda: SequenceODE(**SOLVER),
+    "one-block": lambda: nn.Sequential(ResidualSequence()),
 }
-"""The kinds of classifier."""
+"""The kinds of classifier. "one-block" is a ResNet of the ODE-Net's size (58,693 parameters)."""
 
 
 def heartbeat_classifier(kind: str, *, seed: int, features: int = 0) -> HeartbeatClassifier:

@@ -88,7 +88,7 @@ def run(variant: str, seed: int) -> results.Outcome:
         model, tried = TUNED[name]()
         folds = (
             GroupKFold(FOLDS)
-            if split == "inter-patient"
+            if split in ("inter-patient", "by-patient")
             else StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
         )
         search = GridSearchCV(model, tried, scoring="f1_macro", cv=folds)

@@ -1,20 +1,25 @@
 """The sets that chapter 09 trains and tests on, each built once and kept."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 
 from nodelib import data
-from nodelib.data import heartbeats
+from nodelib.data import heartbeats, splits
 from nodelib.data.heartbeats import Heartbeats
 from nodelib.training.heartbeats import Beats
 
-SPLITS = {"by-beat": "beat", "inter-patient": "inter-patient"}
+SPLITS = ("by-beat", "by-block", "by-patient", "inter-patient")
+"""80/20 by beat; by blocks of three minutes within each record; by patient; and DS1/DS2."""
+
+BLOCK, SHARE = 180.0, 0.2
+"""Seconds of a block, and share of blocks or patients in the test."""
+
 FS = 360.0
 """Samples a second of the original signals, in which the R peaks are counted."""
-LOCAL = 10
-"""Beats of the local mean of the R-R interval."""
+FEATURES, LOCAL = 4, 10
+"""R-R features of a beat, and beats of the local mean among them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +34,20 @@ class Part:
 
 @cache
 def whole(split: str) -> Heartbeats:
-    """The set with one of ``SPLITS``. The split by beat is drawn with seed 0, whatever is trained.
+    """The set with one of ``SPLITS``. What is drawn is drawn with seed 0, whatever is trained.
 
     So all networks are tested on the same beats.
     """
-    return heartbeats.build(data.mitdb(), split=SPLITS[split], seed=0)
+    if split in ("by-beat", "inter-patient"):
+        kind = {"by-beat": "beat"}.get(split, split)
+        return heartbeats.build(data.mitdb(), split=kind, seed=0)
+    found = whole("by-beat")
+    if split == "by-block":
+        seconds = found.sample / FS
+        halves = splits.by_time_block(found.record, seconds, length=BLOCK, test_share=SHARE, seed=0)
+    else:
+        halves = splits.by_patient(found.patient, test_share=SHARE, seed=0)
+    return replace(found, train=halves[0], test=halves[1], split=split)
 
 
 @cache
@@ -49,7 +63,7 @@ def part(split: str, which: str) -> Part:
 def rhythm(split: str) -> np.ndarray:
     """R-R features of every beat of a set: (n, 4), see ``intervals``."""
     found = whole(split)
-    features = np.zeros((len(found.y), 4), np.float32)
+    features = np.zeros((len(found.y), FEATURES), np.float32)
     for name in np.unique(found.record):
         rows = np.flatnonzero(found.record == name)
         features[rows] = intervals(found.sample[rows] / FS)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
+from nodebook.experiments.ch09_heartbeats import heartbeats
 from nodebook.experiments.ch09_heartbeats.heartbeat_baselines import NearestBeat
+from nodebook.experiments.ch09_heartbeats.heartbeat_dropped import dropped
 from nodebook.experiments.ch09_heartbeats.measures import bootstrapped, macro_f1, measures
 from nodebook.experiments.ch09_heartbeats.sets import intervals
 
@@ -65,3 +67,31 @@ def test_the_nearest_beat_is_found():
     train = np.eye(4, 187, dtype=np.float32)
     model = NearestBeat().fit(train, np.array([3, 1, 4, 0]))
     assert model.predict(train[[2, 0, 1]] + 0.01).tolist() == [4, 3, 1]
+
+
+def test_dropped_samples_are_filled_in_along_straight_lines():
+    straight = np.tile(np.linspace(0, 1, 187, dtype=np.float32), (5, 1))
+    rough = np.random.default_rng(1).random((5, 187)).astype(np.float32)
+    assert np.array_equal(dropped(rough, 0.0, seed=0), rough)
+    half = dropped(rough, 0.5, seed=0)
+    assert 0.4 < (half != rough).mean() < 0.6
+    assert np.allclose(dropped(straight, 0.5, seed=0)[:, 10:-10], straight[:, 10:-10], atol=1e-6)
+    assert np.isfinite(dropped(rough, 1.0, seed=0)).all()
+    assert len(np.unique(dropped(rough, 1.0, seed=0)[0])) == 1
+
+
+@pytest.mark.parametrize(
+    ("variant", "features", "grad"),
+    [
+        ("resnet.by-beat", 0, None),
+        ("resnet-rr.inter-patient", 4, None),
+        ("ode-net-rr.inter-patient", 4, "backprop"),
+        ("ode-net-adjoint.by-beat", 0, "adjoint"),
+        ("one-block.inter-patient", 0, None),
+    ],
+)
+def test_a_variant_names_its_network(variant, features, grad):
+    network = heartbeats.untrained(variant, 0)
+    assert variant in heartbeats.VARIANTS
+    assert network.features == features
+    assert getattr(network.body, "settings", {}).get("grad") == grad
