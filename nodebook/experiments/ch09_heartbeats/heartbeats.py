@@ -31,8 +31,8 @@ Metrics of one run:
 - ``interval``: 95 % intervals of accuracy and macro-F1, by a bootstrap over patients
 - ``without_202`` (between patients only): the same without record 202, which is of the man of
   record 201 in DS1
-- ``seconds_per_epoch`` of training, by the clock, and ``nfe.1`` to ``nfe.5``, mean evaluations of the field in a
-  forward pass of each epoch (ODE-Net)
+- ``seconds_per_epoch`` of training, by the clock, and ``nfe.1`` to ``nfe.5``, mean evaluations of
+  the field in a forward pass of each epoch (ODE-Net)
 
 The history has the loss in a hundred parts of the training. The recorded tensors are the weights,
 in half precision, to which they are rounded before the test, and ``predictions``, the class of
