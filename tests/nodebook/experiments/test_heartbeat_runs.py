@@ -1,0 +1,36 @@
+"""The recorded runs of chapter 09 hang together."""
+
+import numpy as np
+import pytest
+
+from nodebook.evidence import claims, results
+from nodebook.experiments.ch09_heartbeats import heartbeats
+
+RUNS = results.read("heartbeats")
+by_run = pytest.mark.parametrize("run", RUNS, ids=[f"{r.variant}-{r.seed}" for r in RUNS])
+THEIRS = {claim.id: claim.theirs for claim in claims.load() if claim.chapters == ("09",)}
+
+
+@by_run
+def test_a_run_is_of_committed_code_on_the_complete_database(run):
+    assert run.modified is False
+    assert [entry["completeness"] for entry in run.data] == ["complete"]
+
+
+@by_run
+def test_its_predictions_are_those_of_its_confusion_matrix(run):
+    table = np.array(run.metric("test.confusion"))
+    found = run.tensors()["predictions"].numpy()
+    assert np.bincount(found, minlength=5).tolist() == table.sum(0).tolist()
+    assert run.metric("test.accuracy") == pytest.approx(np.trace(table) / len(found))
+
+
+@by_run
+def test_its_weights_are_those_of_its_network(run):
+    assert sum(p.numel() for p in heartbeats.restored(run).parameters()) == run.parameters
+
+
+def test_the_goals_of_accuracy_by_beat_are_reached():
+    for kind, claim in (("resnet", "001-resnet-accuracy"), ("ode-net", "001-odenet-accuracy")):
+        for run in results.read("heartbeats", f"{kind}.by-beat"):
+            assert run.metric("test.accuracy") >= THEIRS[claim]
