@@ -3,7 +3,7 @@
 import pytest
 
 from nodebook.errors import ResultsError
-from nodebook.evidence import recorded, results
+from nodebook.evidence import recorded, recording, results
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def counted(tmp_path, monkeypatch):
     monkeypatch.setenv("NODELIB_ROOT", str(tmp_path))
     for seed, error in enumerate((0.1, 0.2, 0.6)):
         outcome = results.Outcome({"error": {"test": error}})
-        results.record("toy", "plain", seed, outcome, command="x", wall_seconds=1, cpu_seconds=1)
+        recording.record("toy", "plain", seed, outcome, command="x", wall_seconds=1, cpu_seconds=1)
     reads = []
     read = results.read
     monkeypatch.setattr(results, "read", lambda *a: (reads.append(a), read(*a))[1])
