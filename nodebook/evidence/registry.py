@@ -9,6 +9,7 @@ modules beside them are what they share. The module of an experiment has:
   seeds side by side and returns an outcome for each seed; it needs ``rederive``,
 - optionally ``rederive(run: results.Run) -> dict``: the metrics (or some of them) computed again
   from the recorded weights; without it, verification runs the experiment again,
+- optionally ``UNFINISHED = True`` while not all variants and seeds are recorded,
 - optionally ``TOLERANCE: dict[str, float | Tolerance]``: how far numbers may move on another
   processor, by pattern of a metric's name (a number is a relative tolerance; see ``tolerance``),
 - optionally ``BY_PROCESSOR: tuple[str, ...]``: patterns of metrics that belong to the processor a

