@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.optimize
 import torch
 
 from nodebook.evidence import claims, results
@@ -13,7 +14,7 @@ from nodebook.experiments.ch04_identification import (
     training_loop,
 )
 from nodebook.experiments.ch04_identification.identification import sample
-from nodebook.experiments.ch04_identification.linear_estimates import euler_matrix
+from nodebook.experiments.ch04_identification.linear_estimates import by_trajectory, euler_matrix
 from nodelib.fields import Linear
 from nodelib.fields.random import TwoCentres
 
@@ -91,6 +92,24 @@ def test_the_sweep_trains_a_method_of_each_kind(monkeypatch):
     assert set(metrics["n100"]) == set(noise_and_sparsity.METHODS)
     assert metrics["n0"]["logarithm"]["error"] < 1e-8
     assert metrics["n0"]["windows"]["error"] > 0.1
+
+
+@pytest.mark.parametrize("variant", ["points-50", "points-400"])
+def test_recorded_fits_come_out_of_the_data_again_where_there_is_one_minimum(variant):
+    run = results.one("noise_and_sparsity", variant, 3)
+    t = noise_and_sparsity.times(variant).numpy()
+    observed = noise_and_sparsity.observations(variant, (3,)).numpy()
+    tensors = run.tensors()
+    for noise, rows in list(zip(noise_and_sparsity.NOISES, observed, strict=True))[:4]:
+        found, kept = by_trajectory(t, rows), tensors[f"{noise}.trajectory"].numpy()
+        np.testing.assert_allclose(found, kept, rtol=0, atol=1e-4, err_msg=noise)
+
+
+def test_recorded_fits_are_judged_and_not_made_again(monkeypatch):
+    run = results.one("noise_and_sparsity", "points-50", 2)
+    monkeypatch.setattr(scipy.optimize, "least_squares", None)
+    again = noise_and_sparsity.rederive(run)
+    assert again["n300"]["trajectory"] == pytest.approx(run.metrics["n300"]["trajectory"])
 
 
 def test_a_model_that_is_the_field_has_no_error_anywhere():
