@@ -44,6 +44,15 @@ def one_message() -> Iterator[None]:
     except NodelibError as error:
         complaints.print(f"[bold red]error:[/bold red] {escape(str(error))}", highlight=False)
         raise typer.Exit(1) from error
+    except OSError as error:
+        # a full disk, a folder that may not be written: wherever it is met
+        where = error.filename or "a file"
+        reason = error.strerror or str(error)
+        complaints.print(
+            f"[bold red]error:[/bold red] {escape(f'{where} cannot be read or written: {reason}')}",
+            highlight=False,
+        )
+        raise typer.Exit(1) from error
     except KeyboardInterrupt as stop:
         asked = isinstance(stop, Terminated)
         complaints.print("terminated" if asked else "interrupted", highlight=False)

@@ -46,7 +46,7 @@ def git(*arguments: str) -> str | None:
             text=True,
             check=False,
         )
-    except FileNotFoundError:
+    except OSError:  # no git, or one that may not be run
         return None
     return done.stdout if done.returncode == 0 else None
 

@@ -25,6 +25,8 @@ def held(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
+        now = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
+        holder.write_text(json.dumps({"process": os.getpid(), "since": now}), encoding="utf-8")
     except Timeout:
         raise ExecutionError(
             f"{folder} is in use by {_who(holder)}: wait until that is done, or end it"
@@ -35,8 +37,6 @@ def held(folder: Path) -> Iterator[None]:
             "free space, mend its permissions, or name another folder"
         ) from error
     try:
-        now = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
-        holder.write_text(json.dumps({"process": os.getpid(), "since": now}), encoding="utf-8")
         yield
     finally:
         holder.unlink(missing_ok=True)

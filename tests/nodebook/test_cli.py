@@ -161,3 +161,16 @@ def test_data_status_names_every_data_set(call):
     shown = said(call("data", "status"))
     for name in ("mnist", "mitdb", "nsrdb", "chfdb", "nsr2db", "chf2db"):
         assert name in shown
+
+
+def test_a_full_disk_ends_with_one_message_that_names_the_file(call, monkeypatch):
+    from nodelib.data import status
+
+    def full():
+        raise OSError(28, "No space left on device", "/somewhere/file")
+
+    monkeypatch.setattr(status, "rows", full)
+    done = call("data", "status")
+    assert done.exit_code == 1
+    assert "/somewhere/file cannot be read or written: No space left on device" in done.output
+    assert "Traceback" not in done.output
