@@ -62,7 +62,11 @@ from nodelib.training.windows import draw, mean_square, solve_intervals
 VARIANTS = ("listing",)
 SEEDS = tuple(range(20))
 NEEDS = ()
-TOLERANCE = {"*": 1e-6}
+TOLERANCE = {
+    # where the optimiser of the maximum likelihood stops, on a flat bottom
+    "trajectory.*": 1e-4,
+    "*": 1e-6,
+}
 
 START, T_MAX, POINTS, NOISE = (0.6, 0.3), 6.29 * 5, 200, 0.01
 FIRST_PART = 80
