@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from nodebook.press.tether import Terminated, heed_termination
+from nodebook.tether import Terminated, heed_termination
 from nodelib.errors import NodelibError
 
 app = typer.Typer(

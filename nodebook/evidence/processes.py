@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -10,6 +9,7 @@ from typing import TypeVar
 
 import torch
 
+from nodebook import tether
 from nodebook.errors import ResultsError
 
 Item = TypeVar("Item")
@@ -52,10 +52,4 @@ def in_order(
 
 def _prepare(threads: int) -> None:
     torch.set_num_threads(threads)
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
-
-
-def _end_with_the_parent() -> None:
-    if parent := multiprocessing.parent_process():
-        parent.join()
-    os._exit(1)  # nobody waits for the work any more
+    tether.tie(multiprocessing.parent_process().pid)

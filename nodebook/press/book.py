@@ -55,7 +55,7 @@ def build(chapters: list[Chapter], site: Site, *, fresh: bool = False) -> bool:
 def render(folder: Path) -> None:
     """Run Jupyter Book over the staged folder; its whole output goes to ``sphinx.log`` there."""
     call = (
-        f"import sys; from nodebook.press import tether; tether.tie({os.getpid()}); "
+        f"import sys; from nodebook import tether; tether.tie({os.getpid()}); "
         "from jupyter_book.cli.main import main; sys.exit(main())"
     )
     options = ["build", str(folder), "-W", "-n", "--keep-going"]

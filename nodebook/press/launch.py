@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from nodebook.press import tether
+from nodebook import tether
 
 if __name__ == "__main__":
     if sys.path[0] in ("", str(Path.cwd())):

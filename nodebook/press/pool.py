@@ -12,8 +12,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from nodebook import tether
 from nodebook.errors import ExecutionError
-from nodebook.press import reuse, tether
+from nodebook.press import reuse
 from nodebook.press.chapters import PROFILES, Chapter
 from nodebook.press.console import PlainConsole
 from nodebook.press.runner import Failure, Job, Result, execute

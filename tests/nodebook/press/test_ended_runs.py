@@ -10,8 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from nodebook import tether
 from nodebook.errors import ExecutionError
-from nodebook.press import lock, tether
+from nodebook.press import lock
 
 NODELIB = Path(sys.executable).with_name("nodelib")
 PATIENCE = 60.0  # to start on a busy machine; nothing is measured by it

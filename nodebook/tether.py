@@ -1,8 +1,7 @@
 """Processes that end with their parent, and the end of all processes below this one.
 
 A process that is killed outright (``kill -9``, a machine short of memory) can tell nobody. So each
-child of a build watches its parent: the worker the command, the kernel the worker, the renderer the
-command.
+child watches its parent: a worker the command, a kernel its worker, the renderer the command.
 """
 
 import ctypes

@@ -21,13 +21,13 @@ parent = PARENT
 print("loading", flush=True)
 while os.getppid() == parent:
     time.sleep(0.05)
-from nodebook.press import tether
+from nodebook import tether
 tether.tie(parent)
 time.sleep(120)
 """
 IN_NATIVE_CODE = """
 import re
-from nodebook.press import tether
+from nodebook import tether
 tether.tie(PARENT)
 print("ready", flush=True)
 re.match("(a+)+$", 40 * "a" + "b")  # takes hours, without letting another thread in
