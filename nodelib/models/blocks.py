@@ -77,8 +77,8 @@ class ODEBlock(nn.Module):
 
     Args:
         f: the field; its parameters are the block's. Where part of it is the same at every time,
-            it may have a method ``prepared()`` that computes this once for a solve and returns a
-            field that uses it and the tensors that this field depends on.
+            it may have a method ``prepared(z)`` that computes this once for a solve from a state
+            like ``z`` and returns a field that uses it and the tensors that this field depends on.
         t0, t1: where it begins and ends.
         settings: the further keyword arguments of ``nodelib.integrate`` but ``params``: method,
             rtol, atol, grad, options.
@@ -118,7 +118,7 @@ class ODEBlock(nn.Module):
     def states(self, z: Tensor, times: Sequence[float]) -> Tensor:
         """The states at several times, the first of which belongs to ``z``: (times, *state)."""
         clock = torch.tensor(times, dtype=torch.float64)
-        field, params = self.f.prepared() if hasattr(self.f, "prepared") else (self.f, None)
+        field, params = self.f.prepared(z) if hasattr(self.f, "prepared") else (self.f, None)
         solution = integrate(field, z, clock, params=params, **self.settings)
         self.stats, self.backward = solution.stats, solution.backward
         return solution.z

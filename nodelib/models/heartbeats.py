@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from nodelib.errors import ModelError
+from nodelib.models.blocks import ODEBlock
 from nodelib.models.classifiers import seeded
 from nodelib.models.conv.sequences import (
     ResidualSequence,
@@ -22,8 +23,6 @@ from nodelib.models.conv.sequences import (
     tap_matrices,
 )
 from nodelib.models.conv.small_maps import CHANNELS, Norm
-from nodelib.ode.gradients import integrate
-from nodelib.ode.solvers import SolveStats
 
 SAMPLES, CLASSES, BLOCKS = 187, 5, 6
 
@@ -36,40 +35,6 @@ SOLVER: Mapping[str, Any] = {
 }
 """How the ODE-Net is solved unless said otherwise. The tolerance is loose, and the first step is
 given: choosing one costs two evaluations and begins with a cautious, short step."""
-
-
-class SequenceODE(nn.Module):
-    """``z(0) -> z(1)`` along a ``SequenceField``, (length, n, 64).
-
-    ``settings`` are the keyword arguments of ``nodelib.odeint``: they hold no parameters and may be
-    changed after training.
-
-    Attributes:
-        stats: the cost of the last forward pass; ``backward`` lists that of its backward passes.
-    """
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__()
-        self.f, self.settings = SequenceField(), settings
-        self.stats: SolveStats | None = None
-        self.backward: list[SolveStats] = []
-
-    def forward(self, z: Tensor) -> Tensor:
-        """The sequences at t = 1."""
-        return self.states(z, (0.0, 1.0))[-1]
-
-    def states(self, z: Tensor, times: tuple[float, ...]) -> Tensor:
-        """The sequences at several times, the first of which belongs to ``z``."""
-        kernels = self.f.kernels(len(z))
-        params = (*kernels, *self.f.norms.parameters())
-
-        def field(t: Tensor, z: Tensor) -> Tensor:
-            return self.f.at(t, z, kernels)
-
-        clock = torch.tensor(times, dtype=torch.float64)
-        solution = integrate(field, z, clock, params=params, **self.settings)
-        self.stats, self.backward = solution.stats, solution.backward
-        return solution.z
 
 
 class HeartbeatClassifier(nn.Module):
@@ -130,7 +95,7 @@ class HeartbeatClassifier(nn.Module):
         layers: list[nn.Module] = [self.convolutions[0]]
         for norm, convolution in zip(self.norms, self.convolutions[1:], strict=True):
             layers += [norm, convolution]
-        blocks = [self.body.f] if isinstance(self.body, SequenceODE) else self.body
+        blocks = [self.body.f] if isinstance(self.body, ODEBlock) else self.body
         for block in blocks:
             for k, norm in enumerate(block.norms):
                 layers += [norm, *block.convolutions[k : k + 1]]
@@ -140,7 +105,7 @@ class HeartbeatClassifier(nn.Module):
 
 BODIES: Mapping[str, Callable[[], nn.Module]] = {
     "resnet": lambda: nn.Sequential(*(ResidualSequence() for _ in range(BLOCKS))),
-    "ode-net": lambda: SequenceODE(**SOLVER),
+    "ode-net": lambda: ODEBlock(SequenceField(), **SOLVER),
     "one-block": lambda: nn.Sequential(ResidualSequence()),
 }
 """The kinds of classifier. "one-block" is a ResNet of the ODE-Net's size (58,693 parameters)."""

@@ -5,8 +5,7 @@ large matrices, and what is shifted against what is a matter of where a slice of
 nothing is padded, unfolded or copied. On a processor without hardware for convolutions this takes
 half of the time of the usual layout, forwards and back.
 
-The layers are those of ``nodelib.models.conv.small_maps`` with one dimension less; the ODE block
-there takes the field from here.
+The layers are those of ``nodelib.models.conv.small_maps`` with one dimension less.
 """
 
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from torch.autograd.function import once_differentiable
 
 from nodelib.errors import ModelError
 from nodelib.models.conv.small_maps import CHANNELS, Norm
+from nodelib.ode.steps import Field
 
 TAPS = 3
 
@@ -148,6 +148,15 @@ class SequenceField(nn.Module):
     def forward(self, t: Tensor, z: Tensor) -> Tensor:
         """The field at time ``t`` and sequences (length, n, 64)."""
         return self.at(t, z, self.kernels(len(z)))
+
+    def prepared(self, z: Tensor) -> tuple[Field, tuple[Tensor, ...]]:
+        """The field with the ``kernels()`` for ``z`` at hand, and the tensors it depends on."""
+        kernels = self.kernels(len(z))
+
+        def field(t: Tensor, z: Tensor) -> Tensor:
+            return self.at(t, z, kernels)
+
+        return field, (*kernels, *self.norms.parameters())
 
     def at(self, t: Tensor, z: Tensor, kernels: tuple[Tensor, ...]) -> Tensor:
         """The same with ``kernels()`` at hand."""

@@ -61,7 +61,7 @@ class ConvField(nn.Module):
         """The field at time ``t`` and maps (36, n, 64)."""
         return self.at(t, z, self.kernels())
 
-    def prepared(self) -> tuple[Field, tuple[Tensor, ...]]:
+    def prepared(self, z: Tensor) -> tuple[Field, tuple[Tensor, ...]]:
         """The field with ``kernels()`` at hand, and the tensors that it depends on."""
         kernels = self.kernels()
 
