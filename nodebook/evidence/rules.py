@@ -20,18 +20,27 @@ share_of             ``part`` / ``whole``, the document's own numbers, rounds to
 Otherwise the claim is refuted; it is corrected if ``corrected_to`` names the metric that holds what
 it should have said. For ``formula`` that metric is the relative error of the corrected formula, and
 the claim is corrected only if it is at most ``tolerance``.
+
+A rule about a mean is asked at every value within two standard errors of it. If some would uphold
+the statement and others refute it, it is not decided; if all uphold it, the weakest of their
+verdicts stands. With ``scale: log``, ``at_most`` and ``at_least`` take the geometric mean.
 """
 
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from nodebook.errors import LedgerError
+from nodebook.evidence.summaries import is_number, span, standard_error, summarise
 
 REPRODUCED, EXCEEDED, CORRECTED = "reproduced", "exceeded", "corrected"
-REFUTED, IN_PART = "refuted", "holds in part"
+REFUTED, IN_PART, NOT_DECIDED = "refuted", "holds in part", "not decided"
+WEAKER = (EXCEEDED, REPRODUCED, IN_PART, REFUTED)
+"""Verdicts on a number, from the strongest to the weakest."""
+
 CLASSIFICATIONS = ("holds", "holds up to sign", "misses a term", "wrong")
 
 Values = Callable[[str], list[Any]]
@@ -65,44 +74,19 @@ def judge(
     if name == "formula":
         return _formula(options, metric, values)
     measured = values(metric)
-    kind = RULES[name](options, theirs, measured)
+    if name in OF_MEAN:
+        scale = OF_MEAN[name](options, _number(theirs, "theirs"))
+        kind = _of_mean(scale, measured, log := options.get("scale") == "log")
+        if log:
+            return Finding(kind, span(measured, unit))
+    else:
+        kind = OF_EACH[name](options, theirs, measured)
     if kind != REFUTED or "corrected_to" not in options:
-        return Finding(kind, summarise(measured, unit))
+        return Finding(kind, summarise(measured, unit, options.get("value")))
     corrected = summarise(values(options["corrected_to"]), unit)
     if options["corrected_to"] == metric:
         return Finding(CORRECTED, corrected)
     return Finding(CORRECTED, f"{summarise(measured, unit)}; corrected to {corrected}")
-
-
-def summarise(measured: Sequence[Any], unit: str = "") -> str:
-    """Values of several runs as text: the value, mean ± s.d. (n), or the distinct texts."""
-    if not all(_is_number(value) for value in measured):
-        return ", ".join(dict.fromkeys(format_value(value) for value in measured))
-    behind = f" {unit}" if unit else ""
-    if len(measured) == 1:
-        return format_value(measured[0]) + behind
-    mean, spread = statistics.fmean(measured), statistics.stdev(measured)
-    if spread == 0:
-        return f"{format_value(measured[0])}{behind} (n = {len(measured)})"
-    if 0 < abs(mean) < 1e-3:
-        power = math.floor(math.log10(abs(mean)))
-        scaled = f"({mean / 10**power:.1f} ± {spread / 10**power:.1f})e{power}"
-        return f"{scaled}{behind} (n = {len(measured)})"
-    decimals = max(0, 1 - math.floor(math.log10(spread)))
-    return f"{mean:,.{decimals}f} ± {spread:,.{decimals}f}{behind} (n = {len(measured)})"
-
-
-def format_value(value: Any) -> str:
-    """A number in at most four significant digits, whole numbers in full; other values as text."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
-    if isinstance(value, list):
-        return ", ".join(format_value(entry) for entry in value)
-    return str(value)
 
 
 def _equals(options: Mapping[str, Any], theirs: Any, measured: Sequence[Any]) -> str:
@@ -110,40 +94,63 @@ def _equals(options: Mapping[str, Any], theirs: Any, measured: Sequence[Any]) ->
     return REPRODUCED if all(value == theirs for value in measured) else REFUTED
 
 
-def _rounds_to(options: Mapping[str, Any], theirs: Any, measured: Sequence[Any]) -> str:
-    theirs, mean = _number(theirs, "theirs"), _mean(measured)
+def _rounds_to(options: Mapping[str, Any], theirs: float) -> "Scale":
     if "decimals" in options:
         unit = 10.0 ** -options["decimals"]
     else:
         magnitude = math.floor(math.log10(abs(theirs))) if theirs else 0
         unit = 10.0 ** (magnitude + 1 - options["significant"])
-    return REPRODUCED if _rounds(mean, theirs, unit) else REFUTED
+    limits = (theirs - unit / 2, theirs + unit / 2)
+    return limits, lambda value: REPRODUCED if _rounds(value, theirs, unit) else REFUTED
 
 
-def _within(options: Mapping[str, Any], theirs: Any, measured: Sequence[Any]) -> str:
-    theirs, mean = _number(theirs, "theirs"), _mean(measured)
-    distance = abs(mean - theirs)
-    if distance <= _width(options["tolerance"], theirs):
-        return REPRODUCED
-    in_part = "in_part" in options and distance <= _width(options["in_part"], theirs)
-    return IN_PART if in_part else REFUTED
+def _within(options: Mapping[str, Any], theirs: float) -> "Scale":
+    widths = [_width(options[key], theirs) for key in ("tolerance", "in_part") if key in options]
+
+    def verdict(value: float) -> str:
+        distance = abs(value - theirs)
+        if distance <= widths[0]:
+            return REPRODUCED
+        return IN_PART if distance <= widths[-1] else REFUTED
+
+    return [theirs + side * width for width in widths for side in (-1, 1)], verdict
 
 
-def _no_worse(options: Mapping[str, Any], theirs: Any, measured: Sequence[Any]) -> str:
-    gain = _mean(measured) - _number(theirs, "theirs")
-    if options["better"] == "lower":
-        gain = -gain
-    if gain > _width(options["tolerance"], theirs):
-        return EXCEEDED
-    return _within(options, theirs, measured)
+def _no_worse(options: Mapping[str, Any], theirs: float) -> "Scale":
+    limits, within = _within(options, theirs)
+    better = 1 if options["better"] == "higher" else -1
+
+    def verdict(value: float) -> str:
+        gain = better * (value - theirs)
+        return EXCEEDED if gain > _width(options["tolerance"], theirs) else within(value)
+
+    return limits, verdict
 
 
-def _at_most(options: Mapping[str, Any], theirs: Any, measured: Sequence[Any]) -> str:
-    return REPRODUCED if _mean(measured) <= _number(theirs, "theirs") else REFUTED
+def _at_most(options: Mapping[str, Any], theirs: float) -> "Scale":
+    return [theirs], lambda value: REPRODUCED if value <= theirs else REFUTED
 
 
-def _at_least(options: Mapping[str, Any], theirs: Any, measured: Sequence[Any]) -> str:
-    return REPRODUCED if _mean(measured) >= _number(theirs, "theirs") else REFUTED
+def _at_least(options: Mapping[str, Any], theirs: float) -> "Scale":
+    return [theirs], lambda value: REPRODUCED if value >= theirs else REFUTED
+
+
+def _of_mean(scale: "Scale", measured: Sequence[Any], log: bool) -> str:
+    """The verdict of a rule about the mean, at all that lies within two standard errors of it."""
+    limits, verdict = scale
+    numbers = [_measured(value) for value in measured]
+    if log and min(numbers) <= 0:
+        raise LedgerError(f"scale log needs positive numbers, but the metric is {min(numbers)!r}")
+    back = math.exp if log else float
+    numbers = [math.log(number) for number in numbers] if log else numbers
+    middle, margin = statistics.fmean(numbers), 2 * standard_error(numbers)
+    low, mean, high = map(back, (middle - margin, middle, middle + margin))
+    points = sorted([low, high, *(limit for limit in limits if low <= limit <= high)])
+    asked = [mean, *points, *((left + right) / 2 for left, right in pairwise(points))]
+    kinds = {verdict(value) for value in (asked if margin else [mean])}
+    if REFUTED in kinds and len(kinds) > 1:
+        return NOT_DECIDED
+    return max(kinds, key=WEAKER.index)
 
 
 def _classification_is(options: Mapping[str, Any], theirs: Any, measured: Sequence[Any]) -> str:
@@ -160,20 +167,16 @@ def _formula(options: Mapping[str, Any], metric: str, values: Values) -> Finding
         if kind not in CLASSIFICATIONS:
             raise LedgerError(f"metric {metric}.classification is {kind!r}, no classification")
     kind = max(kinds, key=CLASSIFICATIONS.index)
-    error = _largest(values(f"{metric}.relative_error"))
+    error = max(map(_measured, values(f"{metric}.relative_error")))
     if kind == "holds":
         return Finding(REPRODUCED, f"holds (relative error {error:.2g})")
     written = f"{kind} (relative error {error:.2g}"
     if "corrected_to" not in options:
         return Finding(REFUTED, written + ")")
-    corrected = _largest(values(options["corrected_to"]))
+    corrected = max(map(_measured, values(options["corrected_to"])))
     if corrected > options["tolerance"]:
         return Finding(REFUTED, f"{written}, of the correction {corrected:.2g})")
     return Finding(CORRECTED, f"{written}, corrected {corrected:.2g})")
-
-
-def _largest(measured: Sequence[Any]) -> float:
-    return max(map(_measured, measured))
 
 
 def _all_of(parts: Sequence[Mapping[str, Any]], values: Values) -> Finding:
@@ -187,7 +190,9 @@ def _all_of(parts: Sequence[Mapping[str, Any]], values: Values) -> Finding:
         return Finding(REPRODUCED, ours)
     if len(kinds) == 1:
         return Finding(kinds.pop(), ours)
-    return Finding(REFUTED if kinds == {REFUTED, CORRECTED} else IN_PART, ours)
+    if kinds & {REPRODUCED, EXCEEDED, IN_PART}:
+        return Finding(IN_PART, ours)
+    return Finding(NOT_DECIDED if NOT_DECIDED in kinds else REFUTED, ours)
 
 
 def _sums_to(options: Mapping[str, Any], theirs: float, unit: str) -> Finding:
@@ -210,39 +215,36 @@ def _width(tolerance: Mapping[str, float], theirs: float) -> float:
     return tolerance.get("absolute", abs(theirs) * tolerance.get("relative", 0.0))
 
 
-def _mean(measured: Sequence[Any]) -> float:
-    return statistics.fmean(map(_measured, measured))
-
-
 def _measured(value: Any) -> float:
     return _number(value, "the metric")
 
 
 def _number(value: Any, what: str) -> float:
-    if not _is_number(value):
+    if not is_number(value):
         raise LedgerError(f"this rule compares numbers, but {what} is {value!r}")
     return value
 
 
 def _same_type(expected: Any, measured: Sequence[Any]) -> None:
     for value in measured:
-        if _is_number(expected) != _is_number(value) or (
-            not _is_number(value) and type(expected) is not type(value)
+        if is_number(expected) != is_number(value) or (
+            not is_number(value) and type(expected) is not type(value)
         ):
             raise LedgerError(f"the rule expects {expected!r}, but the metric is {value!r}")
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+Scale = tuple[Sequence[float], Callable[[float], str]]
+"""Where a rule about a mean changes its verdict, and its verdict on a number."""
 
-
-RULES: dict[str, Callable[[Mapping[str, Any], Any, Sequence[Any]], str]] = {
-    "equals": _equals,
+OF_MEAN: dict[str, Callable[[Mapping[str, Any], float], Scale]] = {
     "rounds_to": _rounds_to,
     "within": _within,
     "no_worse": _no_worse,
     "at_most": _at_most,
     "at_least": _at_least,
+}
+OF_EACH: dict[str, Callable[[Mapping[str, Any], Any, Sequence[Any]], str]] = {
+    "equals": _equals,
     "classification_is": _classification_is,
 }
 ARITHMETIC = {"sums_to": _sums_to, "share_of": _share_of}

@@ -33,11 +33,11 @@ def render() -> str:
 
 def headline() -> str:
     """The decided claims that the ledger marks as headlines: the Markdown table of README.md."""
-    documents = ledger.read().documents
+    sources = ledger.read().sources
     lines = [HEADLINE, ("---",) * len(HEADLINE)]
     for claim, verdict in claims.judged():
         if claim.headline and verdict.kind != claims.OPEN:
-            row = claims.row(claim, verdict, documents)
+            row = claims.row(claim, verdict, sources)
             lines.append(
                 (row.claim, claim.document, row.theirs, row.ours, f"{row.symbol} {row.verdict}")
             )
@@ -62,7 +62,7 @@ def _sections() -> Iterable[str]:
     yield _count_table(pairs)
     for chapter, title in book.chapters.items():
         rows = tuple(
-            claims.row(claim, verdict, book.documents)
+            claims.row(claim, verdict, book.sources)
             for claim, verdict in pairs
             if chapter in claim.chapters
         )
