@@ -183,9 +183,10 @@ def _runs(claim: Claim, read: Callable[..., list[results.Run]]) -> list[results.
 
 
 def _judge(claim: Claim, values: rules.Values) -> rules.Finding:
-    metric = claim.evidence.get("metric") if claim.evidence else None
+    evidence = claim.evidence or {}
+    asked = rules.quotients(values, evidence.get("over"))
     try:
-        return rules.judge(claim.rule, claim.theirs, metric, values, claim.unit)
+        return rules.judge(claim.rule, claim.theirs, evidence.get("metric"), asked, claim.unit)
     except ResultsError as error:
         raise LedgerError(f"{ledger.location()}: {claim}, field evidence: {error}") from error
     except LedgerError as error:
@@ -194,7 +195,7 @@ def _judge(claim: Claim, values: rules.Values) -> rules.Finding:
 
 def _evidence_line(claim: Claim, runs: list[results.Run]) -> str:
     seeds = ", ".join(str(run.seed) for run in runs)
-    metric = claim.evidence.get("metric")
+    metric = " over ".join(filter(None, map(claim.evidence.get, ("metric", "over"))))
     return (
         f"{runs[0].experiment}/{runs[0].variant}"
         + (f": {metric}" if metric else "")

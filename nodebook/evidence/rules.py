@@ -27,19 +27,24 @@ verdicts stands. With ``scale: log``, ``at_most`` and ``at_least`` take the geom
 """
 
 import math
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from nodebook.errors import LedgerError
-from nodebook.evidence.summaries import is_number, span, standard_error, summarise
-
-REPRODUCED, EXCEEDED, CORRECTED = "reproduced", "exceeded", "corrected"
-REFUTED, IN_PART, NOT_DECIDED = "refuted", "holds in part", "not decided"
-WEAKER = (EXCEEDED, REPRODUCED, IN_PART, REFUTED)
-"""Verdicts on a number, from the strongest to the weakest."""
+from nodebook.evidence.limits import (
+    CORRECTED,
+    EXCEEDED,
+    IN_PART,
+    NOT_DECIDED,
+    OF_MEAN,
+    REFUTED,
+    REPRODUCED,
+    number,
+    of_mean,
+    rounds,
+)
+from nodebook.evidence.summaries import is_number, span, summarise
 
 CLASSIFICATIONS = ("holds", "holds up to sign", "misses a term", "wrong")
 
@@ -68,15 +73,15 @@ def judge(
     if name == "all_of":
         return _all_of(options, values)
     if name in ARITHMETIC:
-        return ARITHMETIC[name](options, _number(theirs, "theirs"), unit)
+        return ARITHMETIC[name](options, number(theirs, "theirs"), unit)
     if metric is None:
         raise LedgerError(f"rule {name} needs 'evidence.metric'")
     if name == "formula":
         return _formula(options, metric, values)
     measured = values(metric)
     if name in OF_MEAN:
-        scale = OF_MEAN[name](options, _number(theirs, "theirs"))
-        kind = _of_mean(scale, measured, log := options.get("scale") == "log")
+        scale = OF_MEAN[name](options, number(theirs, "theirs"))
+        kind = of_mean(scale, measured, log := options.get("scale") == "log")
         if log:
             return Finding(kind, span(measured, unit))
     else:
@@ -89,68 +94,27 @@ def judge(
     return Finding(CORRECTED, f"{summarise(measured, unit)}; corrected to {corrected}")
 
 
+def quotients(values: Values, over: str | None) -> Values:
+    """``values``, each over the metric ``over`` of the same run; as they are without one.
+
+    Raises:
+        LedgerError: on use, if a value is no number or a divisor is zero.
+    """
+    if over is None:
+        return values
+
+    def divided(name: str) -> list[Any]:
+        divisors = [number(value, "the metric") for value in values(over)]
+        if 0 in divisors:
+            raise LedgerError(f"{name} cannot be taken over {over}, which is zero in a run")
+        return [number(a, "the metric") / b for a, b in zip(values(name), divisors, strict=True)]
+
+    return divided
+
+
 def _equals(options: Mapping[str, Any], theirs: Any, measured: Sequence[Any]) -> str:
     _same_type(theirs, measured)
     return REPRODUCED if all(value == theirs for value in measured) else REFUTED
-
-
-def _rounds_to(options: Mapping[str, Any], theirs: float) -> "Scale":
-    if "decimals" in options:
-        unit = 10.0 ** -options["decimals"]
-    else:
-        magnitude = math.floor(math.log10(abs(theirs))) if theirs else 0
-        unit = 10.0 ** (magnitude + 1 - options["significant"])
-    limits = (theirs - unit / 2, theirs + unit / 2)
-    return limits, lambda value: REPRODUCED if _rounds(value, theirs, unit) else REFUTED
-
-
-def _within(options: Mapping[str, Any], theirs: float) -> "Scale":
-    widths = [_width(options[key], theirs) for key in ("tolerance", "in_part") if key in options]
-
-    def verdict(value: float) -> str:
-        distance = abs(value - theirs)
-        if distance <= widths[0]:
-            return REPRODUCED
-        return IN_PART if distance <= widths[-1] else REFUTED
-
-    return [theirs + side * width for width in widths for side in (-1, 1)], verdict
-
-
-def _no_worse(options: Mapping[str, Any], theirs: float) -> "Scale":
-    limits, within = _within(options, theirs)
-    better = 1 if options["better"] == "higher" else -1
-
-    def verdict(value: float) -> str:
-        gain = better * (value - theirs)
-        return EXCEEDED if gain > _width(options["tolerance"], theirs) else within(value)
-
-    return limits, verdict
-
-
-def _at_most(options: Mapping[str, Any], theirs: float) -> "Scale":
-    return [theirs], lambda value: REPRODUCED if value <= theirs else REFUTED
-
-
-def _at_least(options: Mapping[str, Any], theirs: float) -> "Scale":
-    return [theirs], lambda value: REPRODUCED if value >= theirs else REFUTED
-
-
-def _of_mean(scale: "Scale", measured: Sequence[Any], log: bool) -> str:
-    """The verdict of a rule about the mean, at all that lies within two standard errors of it."""
-    limits, verdict = scale
-    numbers = [_measured(value) for value in measured]
-    if log and min(numbers) <= 0:
-        raise LedgerError(f"scale log needs positive numbers, but the metric is {min(numbers)!r}")
-    back = math.exp if log else float
-    numbers = [math.log(number) for number in numbers] if log else numbers
-    middle, margin = statistics.fmean(numbers), 2 * standard_error(numbers)
-    low, mean, high = map(back, (middle - margin, middle, middle + margin))
-    points = sorted([low, high, *(limit for limit in limits if low <= limit <= high)])
-    asked = [mean, *points, *((left + right) / 2 for left, right in pairwise(points))]
-    kinds = {verdict(value) for value in (asked if margin else [mean])}
-    if REFUTED in kinds and len(kinds) > 1:
-        return NOT_DECIDED
-    return max(kinds, key=WEAKER.index)
 
 
 def _classification_is(options: Mapping[str, Any], theirs: Any, measured: Sequence[Any]) -> str:
@@ -167,20 +131,27 @@ def _formula(options: Mapping[str, Any], metric: str, values: Values) -> Finding
         if kind not in CLASSIFICATIONS:
             raise LedgerError(f"metric {metric}.classification is {kind!r}, no classification")
     kind = max(kinds, key=CLASSIFICATIONS.index)
-    error = max(map(_measured, values(f"{metric}.relative_error")))
+    error = _largest(values(f"{metric}.relative_error"))
     if kind == "holds":
         return Finding(REPRODUCED, f"holds (relative error {error:.2g})")
     written = f"{kind} (relative error {error:.2g}"
     if "corrected_to" not in options:
         return Finding(REFUTED, written + ")")
-    corrected = max(map(_measured, values(options["corrected_to"])))
+    corrected = _largest(values(options["corrected_to"]))
     if corrected > options["tolerance"]:
         return Finding(REFUTED, f"{written}, of the correction {corrected:.2g})")
     return Finding(CORRECTED, f"{written}, corrected {corrected:.2g})")
 
 
+def _largest(measured: Sequence[Any]) -> float:
+    return max(number(value, "the metric") for value in measured)
+
+
 def _all_of(parts: Sequence[Mapping[str, Any]], values: Values) -> Finding:
-    findings = [judge(part["rule"], part["theirs"], part["metric"], values) for part in parts]
+    findings = [
+        judge(part["rule"], part["theirs"], part["metric"], quotients(values, part.get("over")))
+        for part in parts
+    ]
     ours = "; ".join(
         f"{part['label']}: {finding.ours}" if "label" in part else finding.ours
         for part, finding in zip(parts, findings, strict=True)
@@ -203,26 +174,8 @@ def _sums_to(options: Mapping[str, Any], theirs: float, unit: str) -> Finding:
 
 def _share_of(options: Mapping[str, Any], theirs: float, unit: str) -> Finding:
     share, decimals = options["part"] / options["whole"], options["decimals"]
-    agrees = _rounds(share, theirs, 10.0**-decimals)
+    agrees = rounds(share, theirs, 10.0**-decimals)
     return Finding(REPRODUCED if agrees else CORRECTED, f"{share:.{decimals + 1}f} {unit}".strip())
-
-
-def _rounds(value: float, rounded: float, unit: float) -> bool:
-    return abs(value - rounded) <= unit / 2 * (1 + 1e-9)
-
-
-def _width(tolerance: Mapping[str, float], theirs: float) -> float:
-    return tolerance.get("absolute", abs(theirs) * tolerance.get("relative", 0.0))
-
-
-def _measured(value: Any) -> float:
-    return _number(value, "the metric")
-
-
-def _number(value: Any, what: str) -> float:
-    if not is_number(value):
-        raise LedgerError(f"this rule compares numbers, but {what} is {value!r}")
-    return value
 
 
 def _same_type(expected: Any, measured: Sequence[Any]) -> None:
@@ -233,16 +186,6 @@ def _same_type(expected: Any, measured: Sequence[Any]) -> None:
             raise LedgerError(f"the rule expects {expected!r}, but the metric is {value!r}")
 
 
-Scale = tuple[Sequence[float], Callable[[float], str]]
-"""Where a rule about a mean changes its verdict, and its verdict on a number."""
-
-OF_MEAN: dict[str, Callable[[Mapping[str, Any], float], Scale]] = {
-    "rounds_to": _rounds_to,
-    "within": _within,
-    "no_worse": _no_worse,
-    "at_most": _at_most,
-    "at_least": _at_least,
-}
 OF_EACH: dict[str, Callable[[Mapping[str, Any], Any, Sequence[Any]], str]] = {
     "equals": _equals,
     "classification_is": _classification_is,

@@ -10,7 +10,7 @@ import yaml
 from nodebook import paths
 from nodebook.documents.formulas import FORMULAS
 from nodebook.errors import LedgerError
-from nodebook.evidence import claims, ledger, recording, registry, rules, summaries
+from nodebook.evidence import claims, ledger, limits, recording, registry, rules, summaries
 from nodebook.evidence.claim_table import CLASS, COLUMNS
 from nodebook.evidence.results import Outcome
 from nodelib import trace
@@ -346,6 +346,20 @@ def test_a_part_that_is_not_decided_leaves_open_what_it_can_change(checkout, par
     assert verdict_of(rule=rule, evidence=evidence).kind == kind
 
 
+def test_a_metric_may_be_taken_over_another_of_the_same_run(checkout):
+    for seed, value in enumerate([2.0, 3.0]):
+        record({"n": value, "base": 2 * value, "zero": 0}, seed=seed)
+    evidence = {**CLAIM["evidence"], "over": "base"}
+    found = verdict_of(rule={"at_most": {}}, theirs=0.5, evidence=evidence)
+    assert (found.kind, found.ours) == ("reproduced", "0.5 (n = 2)")
+    assert "toy/a: n over base (seed 0, 1" in found.evidence
+    parts = [{**part(0.5, {"at_most": {}}), "over": "base"}, part(2, {"at_least": {}})]
+    both = {"experiment": "toy", "variant": "a"}
+    assert verdict_of(rule={"all_of": parts}, evidence=both).kind == "holds in part"
+    with pytest.raises(LedgerError, match="zero in a run"):
+        verdict_of(rule={"at_most": {}}, evidence={**CLAIM["evidence"], "over": "zero"})
+
+
 def test_what_is_about_a_text_is_decided_by_reading(checkout):
     reading = {"found": "confirmed", "passage": "“so it is” (page 1)"}
     found = verdict_of(evidence=None, rule=None, reading=reading)
@@ -605,7 +619,7 @@ def test_every_corrected_formula_says_what_should_have_been_printed():
 
 def test_the_vocabulary_of_the_schema_is_that_of_the_rules():
     schema = ledger._validator().schema["$defs"]["rule"]["properties"]
-    assert set(schema) == {*rules.OF_MEAN, *rules.OF_EACH, *rules.ARITHMETIC, "formula", "all_of"}
+    assert set(schema) == {*limits.OF_MEAN, *rules.OF_EACH, *rules.ARITHMETIC, "formula", "all_of"}
 
 
 def test_small_means_are_written_with_a_power_of_ten():
