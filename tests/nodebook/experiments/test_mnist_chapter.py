@@ -140,7 +140,7 @@ def test_after_16_epochs_the_comparisons_come_out_as_before():
         for claim in claims.load()
         if claim.evidence and claim.evidence["experiment"] == "mnist_comparison"
     ]
-    assert len(asked) == 3
+    assert len(asked) == 4
     for claim in asked:
         assert verdict_later(claim) == claims.verdict(claim).kind
 
