@@ -104,6 +104,19 @@ def fingerprint(chapter: str) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+def measured(claim: Claim, read: Callable[..., list[results.Run]] = results.read) -> list[Any]:
+    """The recorded values that a claim's own rule looks at; empty without evidence or a metric."""
+    if not claim.evidence or "metric" not in claim.evidence:
+        return []
+    if "formula" in claim.rule:
+        return []
+    runs = _runs(claim, read)
+    asked = rules.quotients(
+        lambda name: [run.metric(name) for run in runs], claim.evidence.get("over")
+    )
+    return asked(claim.evidence["metric"])
+
+
 def basis(claim: Claim) -> str:
     """What the verdict on a claim rests on, one of ``BASES``; empty if it is not tested."""
     if claim.status:

@@ -13,13 +13,13 @@ import yaml
 
 from nodebook import paths
 from nodebook.errors import BuildError
-from nodebook.evidence import scorecard, surroundings
-from nodebook.press import reuse, status
+from nodebook.evidence import surroundings
+from nodebook.press import ledger_pages, reuse, status
 from nodebook.press.chapters import Chapter
 from nodelib import files
 
 LIBRARY = "book/library.md"
-GENERATED = {"book/scorecard.md", "book/status.md", LIBRARY}
+GENERATED = {"book/scorecard.md", "book/errata.md", "book/status.md", LIBRARY}
 """Pages made from the ledger, from the manifests of this build, and from the library."""
 
 
@@ -77,7 +77,8 @@ def stage(folder: Path, executed: Path, chapters: list[Chapter]) -> Stage:
         manifest = reuse.load(executed, chapter.name)
         manifests.append(manifest)
         layout.write(f"notebooks/{chapter.name}.ipynb", page(source, manifest))
-    layout.write("book/scorecard.md", scorecard.render().encode())
+    for name, text in ledger_pages.render().items():
+        layout.write(name, text.encode())
     if (top / LIBRARY).is_file():
         layout.write(LIBRARY, library(top).encode())
     layout.write("book/status.md", status.render(manifests).encode())
