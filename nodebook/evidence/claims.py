@@ -128,9 +128,19 @@ def basis(claim: Claim) -> str:
     return FORMULA if claim.kind == "formula" else MEASURED
 
 
+def reader() -> Callable[..., list[results.Run]]:
+    """A ``results.read`` that reads the files of an experiment once, for many claims."""
+    every = functools.cache(results.read)
+
+    def read(experiment: str, variant: str | None = None) -> list[results.Run]:
+        return [run for run in every(experiment) if variant in (None, run.variant)]
+
+    return read
+
+
 def judged(chapter: str | None = None) -> list[tuple[Claim, Verdict]]:
     """The claims of a chapter, or all of them, each with its verdict."""
-    book, read = ledger.read(), functools.cache(results.read)
+    book, read = ledger.read(), reader()
     if chapter is None:
         return [(claim, verdict(claim, read=read)) for claim in book.claims]
     trace.note("claims", chapter, fingerprint(chapter))

@@ -1,6 +1,5 @@
 """The scorecard page and the README's headline rows, both written from the ledger."""
 
-import functools
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -9,7 +8,7 @@ import yaml
 
 from nodebook import paths
 from nodebook.errors import LedgerError
-from nodebook.evidence import claims, ledger, results, scorecard_picture, scorecard_table
+from nodebook.evidence import claims, ledger, scorecard_picture, scorecard_table
 from nodebook.evidence.claim_table import markdown_row
 from nodebook.evidence.ledger import Claim
 from nodebook.evidence.scorecard_table import Pairs
@@ -34,7 +33,7 @@ def render(pairs: Pairs | None = None) -> str:
             be judged (see ``claims.verdict``).
     """
     book, pairs = ledger.read(), claims.judged() if pairs is None else pairs
-    read = functools.cache(results.read)
+    read = claims.reader()
     parts = {
         "picture": scorecard_picture.verdicts(book, pairs),
         "totals": totals(pairs),
