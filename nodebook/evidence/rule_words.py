@@ -23,8 +23,9 @@ def _rule(rule: Mapping[str, Any], theirs: Any) -> str:
     return WORDS[name](options, theirs)
 
 
-def _log(options: Mapping[str, Any]) -> str:
-    return " (geometric mean)" if options.get("scale") == "log" else ""
+def _limit(options: Mapping[str, Any], theirs: Any) -> str:
+    mean = " (geometric mean)" if options.get("scale") == "log" else ""
+    return format_value(options.get("limit", theirs)) + mean
 
 
 def _digits(options: Mapping[str, Any], theirs: Any) -> str:
@@ -60,8 +61,8 @@ def _is(options: Mapping[str, Any], theirs: Any) -> str:
 
 WORDS = {
     "equals": lambda options, theirs: f"equal to {format_value(theirs)} in every run",
-    "at_most": lambda options, theirs: f"at most {format_value(theirs)}{_log(options)}",
-    "at_least": lambda options, theirs: f"at least {format_value(theirs)}{_log(options)}",
+    "at_most": lambda options, theirs: f"at most {_limit(options, theirs)}",
+    "at_least": lambda options, theirs: f"at least {_limit(options, theirs)}",
     "rounds_to": _digits,
     "within": _within,
     "no_worse": _no_worse,

@@ -23,7 +23,8 @@ the claim is corrected only if it is at most ``tolerance``.
 
 A rule about a mean is asked at every value within two standard errors of it. If some would uphold
 the statement and others refute it, it is not decided; if all uphold it, the weakest of their
-verdicts stands. With ``scale: log``, ``at_most`` and ``at_least`` take the geometric mean.
+verdicts stands. With ``scale: log``, ``at_most`` and ``at_least`` take the geometric mean; with a
+``limit`` of our own they ask for that, and theirs may be words.
 """
 
 import math
@@ -80,7 +81,7 @@ def judge(
         return _formula(options, metric, values)
     measured = values(metric)
     if name in OF_MEAN:
-        scale = OF_MEAN[name](options, number(theirs, "theirs"))
+        scale = OF_MEAN[name](options, number(options.get("limit", theirs), "theirs"))
         kind = of_mean(scale, measured, log := options.get("scale") == "log")
         if log:
             return Finding(kind, span(measured, unit))

@@ -127,6 +127,8 @@ JUDGED = [
     ({"at_most": {}}, 2.9, "n", "refuted", "3"),
     ({"at_least": {}}, 3, "n", "reproduced", "3"),
     ({"at_least": {}}, 3.1, "n", "refuted", "3"),
+    ({"at_most": {"limit": 3}}, "little", "n", "reproduced", "3"),
+    ({"at_least": {"limit": 3.1}}, "much", "n", "refuted", "3"),
     ({"classification_is": {"value": "yes"}}, "it does", "word", "reproduced", "yes"),
     ({"classification_is": {"value": "no"}}, "it does", "word", "refuted", "yes"),
     (

@@ -206,6 +206,7 @@ def test_the_totals_count_apart_what_says_less(checkout):
     [
         ({"at_most": {}}, 0.5, "at most 0.5"),
         ({"at_least": {"scale": "log"}}, 100, "at least 100 (geometric mean)"),
+        ({"at_most": {"limit": 2}}, "little", "at most 2"),
         ({"equals": {}}, 3, "equal to 3 in every run"),
         ({"rounds_to": {"decimals": 2}}, 0.6, "rounds to 0.6 in 2 decimals"),
         (

@@ -31,7 +31,7 @@ def test_every_faulty_formula_has_its_row_with_both_numbers(page):
         assert f"printed {run.metric(f'{formula.id}.printed')[0]:.5g}" in row
         assert f"right {run.metric(f'{formula.id}.reference')[0]:.5g}" in row
     for formula in FORMULAS:
-        assert formula in wrong or f"erratum-{formula.id}" not in page
+        assert formula in wrong or f'"erratum-{formula.id}"' not in page
 
 
 def test_one_formula_has_one_error_here_and_on_the_scorecard(page, pairs):
@@ -52,7 +52,7 @@ def test_errata_are_not_of_formulas_alone(page):
 def test_what_holds_and_what_is_our_own_question_is_no_erratum(page, pairs):
     for claim, verdict in pairs:
         if claim.extension or verdict.kind in ("reproduced", "confirmed by reading"):
-            assert f"erratum-{claim.id}" not in page
+            assert f'"erratum-{claim.id}"' not in page
 
 
 def test_a_document_is_counted_and_cited(page, pairs):
