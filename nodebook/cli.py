@@ -269,8 +269,8 @@ def claims(
             sys.stdout.write(text + "\n")
             return
         table = Table("claim", "document", "statement", "theirs", "ours", "verdict")
-        for claim in ledger.load():
-            verdict = ledger.verdict(claim)
+        pairs = ledger.judged()
+        for claim, verdict in pairs:
             table.add_row(
                 claim.id,
                 claim.document,
@@ -280,7 +280,8 @@ def claims(
                 verdict.kind,
             )
         console.print(table)
-        counts = ", ".join(f"{n} {kind}" for kind, n in ledger.summary().items())
+        found = ledger.count(verdict for _, verdict in pairs)
+        counts = ", ".join(f"{n} {kind}" for kind, n in found.items())
         console.print(counts, highlight=False)
 
 

@@ -58,7 +58,7 @@ class ClaimTable:
         return (
             '<div style="overflow-x: auto">\n'
             f'<table class="dataframe {CLASS}" style="{STYLE}">\n'
-            f'<caption style="text-align: left">{_to_html(self.caption)}</caption>\n'
+            f'<caption style="text-align: left">{to_html(self.caption)}</caption>\n'
             f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
         )
 
@@ -93,7 +93,7 @@ def markdown_row(cells: tuple[str, ...]) -> str:
 
 
 def _html_row(row: Row) -> str:
-    claim, theirs, ours = (tuple(map(_to_html, texts)) for texts in row.columns())
+    claim, theirs, ours = (tuple(map(to_html, texts)) for texts in row.columns())
     head = _lines(f"<code>{html.escape(row.id)}</code><br>{claim[0]}", *claim[1:])
     verdict = f'<span aria-hidden="true">{row.symbol}</span> {html.escape(row.verdict)}'
     data = "".join(f"<td>{cell}</td>" for cell in (verdict, _lines(*theirs), _lines(*ours)))
@@ -107,7 +107,8 @@ def _lines(main: str, *small: str) -> str:
     return "".join([main, *(f'<br><span class="second">{text}</span>' for text in small if text)])
 
 
-def _to_html(text: str) -> str:
+def to_html(text: str) -> str:
+    """Text that may hold ``$math$`` and `` `code` `` as HTML that MathJax typesets."""
     parts, end = [], 0
     for match in INLINE.finditer(text):
         parts.append(html.escape(text[end : match.start()]))

@@ -1,7 +1,8 @@
 """The ledger as it is written: claims read from YAML and checked, before any is judged.
 
 The ledger is ``book/claims.yml``; ``claims.schema.json`` says what may stand in it. It has no field
-for a verdict; a claim that is not tested has a status.
+for a verdict on what is tested; a claim about a text is decided by reading, and a claim that is not
+tested has a status.
 """
 
 import functools
@@ -18,7 +19,7 @@ import yaml
 from nodebook import paths
 from nodebook.errors import LedgerError
 from nodebook.evidence import registry
-from nodebook.evidence.rules import format_value
+from nodebook.evidence.summaries import format_value
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class Claim:
     note: str = ""
     correction: str = ""
     headline: bool = False
+    extension: bool = False
+    where: str = ""
+    reading: Mapping[str, str] | None = None
     evidence: Mapping[str, str] | None = None
     rule: Mapping[str, Any] | None = None
     status: str = ""
@@ -58,11 +62,17 @@ class Claim:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The claims, with the documents and chapters that they name."""
+    """The claims, with the documents, papers and chapters that they name."""
 
     documents: Mapping[str, Mapping[str, str]]
     chapters: Mapping[str, str]
     claims: tuple[Claim, ...]
+    papers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> dict[str, Mapping[str, str]]:
+        """The documents, and after them the papers."""
+        return {**self.documents, **self.papers}
 
     def of_chapter(self, chapter: str) -> list[Claim]:
         """The claims that a chapter ("02") tests.
@@ -113,7 +123,12 @@ def _parse(path: Path, text: str) -> Ledger:
             )
         _check_names(claim, entries, path)
         claims[claim.id] = claim
-    return Ledger(entries["documents"], entries["chapters"], tuple(claims.values()))
+    return Ledger(
+        entries["documents"],
+        entries["chapters"],
+        tuple(claims.values()),
+        entries.get("papers", {}),
+    )
 
 
 def _with_unit(value: float | str, unit: str) -> str:
@@ -138,15 +153,15 @@ def _claim(entry: Any, line: int, path: Path) -> Claim:
         problem = error.message
         if error.validator == "oneOf" and not error.absolute_path:
             problem = (
-                "needs either evidence and a rule, or a rule of arithmetic alone, or a status "
-                "(with a reason unless it is open), and nothing of the other two"
+                "needs either evidence and a rule, or a rule of arithmetic alone, or a reading, or "
+                "a status (with a reason unless it is open), and nothing of the others"
             )
         raise LedgerError(f"{path}: claim {name!r} (line {line}), field {place}: {problem}")
     return Claim(**{**entry, "chapters": tuple(entry["chapters"]), "line": line})
 
 
 def _check_names(claim: Claim, entries: Mapping[str, Any], path: Path) -> None:
-    if claim.document not in entries["documents"]:
+    if claim.document not in {**entries["documents"], **entries.get("papers", {})}:
         raise LedgerError(f"{path}: {claim}, field document: {claim.document!r} is not declared")
     for chapter in claim.chapters:
         if chapter not in entries["chapters"]:

@@ -20,18 +20,33 @@ share_of             ``part`` / ``whole``, the document's own numbers, rounds to
 Otherwise the claim is refuted; it is corrected if ``corrected_to`` names the metric that holds what
 it should have said. For ``formula`` that metric is the relative error of the corrected formula, and
 the claim is corrected only if it is at most ``tolerance``.
+
+A rule about a mean is asked at every value within two standard errors of it. If some would uphold
+the statement and others refute it, it is not decided; if all uphold it, the weakest of their
+verdicts stands. With ``scale: log``, ``at_most`` and ``at_least`` take the geometric mean; with a
+``limit`` of our own they ask for that, and theirs may be words.
 """
 
 import math
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nodebook.errors import LedgerError
+from nodebook.evidence.limits import (
+    CORRECTED,
+    EXCEEDED,
+    IN_PART,
+    NOT_DECIDED,
+    OF_MEAN,
+    REFUTED,
+    REPRODUCED,
+    number,
+    of_mean,
+    rounds,
+)
+from nodebook.evidence.summaries import is_number, span, summarise
 
-REPRODUCED, EXCEEDED, CORRECTED = "reproduced", "exceeded", "corrected"
-REFUTED, IN_PART = "refuted", "holds in part"
 CLASSIFICATIONS = ("holds", "holds up to sign", "misses a term", "wrong")
 
 Values = Callable[[str], list[Any]]
@@ -59,91 +74,48 @@ def judge(
     if name == "all_of":
         return _all_of(options, values)
     if name in ARITHMETIC:
-        return ARITHMETIC[name](options, _number(theirs, "theirs"), unit)
+        return ARITHMETIC[name](options, number(theirs, "theirs"), unit)
     if metric is None:
         raise LedgerError(f"rule {name} needs 'evidence.metric'")
     if name == "formula":
         return _formula(options, metric, values)
     measured = values(metric)
-    kind = RULES[name](options, theirs, measured)
+    if name in OF_MEAN:
+        scale = OF_MEAN[name](options, number(options.get("limit", theirs), "theirs"))
+        kind = of_mean(scale, measured, log := options.get("scale") == "log")
+        if log:
+            return Finding(kind, span(measured, unit))
+    else:
+        kind = OF_EACH[name](options, theirs, measured)
     if kind != REFUTED or "corrected_to" not in options:
-        return Finding(kind, summarise(measured, unit))
+        return Finding(kind, summarise(measured, unit, options.get("value")))
     corrected = summarise(values(options["corrected_to"]), unit)
     if options["corrected_to"] == metric:
         return Finding(CORRECTED, corrected)
     return Finding(CORRECTED, f"{summarise(measured, unit)}; corrected to {corrected}")
 
 
-def summarise(measured: Sequence[Any], unit: str = "") -> str:
-    """Values of several runs as text: the value, mean ± s.d. (n), or the distinct texts."""
-    if not all(_is_number(value) for value in measured):
-        return ", ".join(dict.fromkeys(format_value(value) for value in measured))
-    behind = f" {unit}" if unit else ""
-    if len(measured) == 1:
-        return format_value(measured[0]) + behind
-    mean, spread = statistics.fmean(measured), statistics.stdev(measured)
-    if spread == 0:
-        return f"{format_value(measured[0])}{behind} (n = {len(measured)})"
-    if 0 < abs(mean) < 1e-3:
-        power = math.floor(math.log10(abs(mean)))
-        scaled = f"({mean / 10**power:.1f} ± {spread / 10**power:.1f})e{power}"
-        return f"{scaled}{behind} (n = {len(measured)})"
-    decimals = max(0, 1 - math.floor(math.log10(spread)))
-    return f"{mean:,.{decimals}f} ± {spread:,.{decimals}f}{behind} (n = {len(measured)})"
+def quotients(values: Values, over: str | None) -> Values:
+    """``values``, each over the metric ``over`` of the same run; as they are without one.
 
+    Raises:
+        LedgerError: on use, if a value is no number or a divisor is zero.
+    """
+    if over is None:
+        return values
 
-def format_value(value: Any) -> str:
-    """A number in at most four significant digits, whole numbers in full; other values as text."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
-    if isinstance(value, list):
-        return ", ".join(format_value(entry) for entry in value)
-    return str(value)
+    def divided(name: str) -> list[Any]:
+        divisors = [number(value, "the metric") for value in values(over)]
+        if 0 in divisors:
+            raise LedgerError(f"{name} cannot be taken over {over}, which is zero in a run")
+        return [number(a, "the metric") / b for a, b in zip(values(name), divisors, strict=True)]
+
+    return divided
 
 
 def _equals(options: Mapping[str, Any], theirs: Any, measured: Sequence[Any]) -> str:
     _same_type(theirs, measured)
     return REPRODUCED if all(value == theirs for value in measured) else REFUTED
-
-
-def _rounds_to(options: Mapping[str, Any], theirs: Any, measured: Sequence[Any]) -> str:
-    theirs, mean = _number(theirs, "theirs"), _mean(measured)
-    if "decimals" in options:
-        unit = 10.0 ** -options["decimals"]
-    else:
-        magnitude = math.floor(math.log10(abs(theirs))) if theirs else 0
-        unit = 10.0 ** (magnitude + 1 - options["significant"])
-    return REPRODUCED if _rounds(mean, theirs, unit) else REFUTED
-
-
-def _within(options: Mapping[str, Any], theirs: Any, measured: Sequence[Any]) -> str:
-    theirs, mean = _number(theirs, "theirs"), _mean(measured)
-    distance = abs(mean - theirs)
-    if distance <= _width(options["tolerance"], theirs):
-        return REPRODUCED
-    in_part = "in_part" in options and distance <= _width(options["in_part"], theirs)
-    return IN_PART if in_part else REFUTED
-
-
-def _no_worse(options: Mapping[str, Any], theirs: Any, measured: Sequence[Any]) -> str:
-    gain = _mean(measured) - _number(theirs, "theirs")
-    if options["better"] == "lower":
-        gain = -gain
-    if gain > _width(options["tolerance"], theirs):
-        return EXCEEDED
-    return _within(options, theirs, measured)
-
-
-def _at_most(options: Mapping[str, Any], theirs: Any, measured: Sequence[Any]) -> str:
-    return REPRODUCED if _mean(measured) <= _number(theirs, "theirs") else REFUTED
-
-
-def _at_least(options: Mapping[str, Any], theirs: Any, measured: Sequence[Any]) -> str:
-    return REPRODUCED if _mean(measured) >= _number(theirs, "theirs") else REFUTED
 
 
 def _classification_is(options: Mapping[str, Any], theirs: Any, measured: Sequence[Any]) -> str:
@@ -173,11 +145,14 @@ def _formula(options: Mapping[str, Any], metric: str, values: Values) -> Finding
 
 
 def _largest(measured: Sequence[Any]) -> float:
-    return max(map(_measured, measured))
+    return max(number(value, "the metric") for value in measured)
 
 
 def _all_of(parts: Sequence[Mapping[str, Any]], values: Values) -> Finding:
-    findings = [judge(part["rule"], part["theirs"], part["metric"], values) for part in parts]
+    findings = [
+        judge(part["rule"], part["theirs"], part["metric"], quotients(values, part.get("over")))
+        for part in parts
+    ]
     ours = "; ".join(
         f"{part['label']}: {finding.ours}" if "label" in part else finding.ours
         for part, finding in zip(parts, findings, strict=True)
@@ -187,7 +162,9 @@ def _all_of(parts: Sequence[Mapping[str, Any]], values: Values) -> Finding:
         return Finding(REPRODUCED, ours)
     if len(kinds) == 1:
         return Finding(kinds.pop(), ours)
-    return Finding(REFUTED if kinds == {REFUTED, CORRECTED} else IN_PART, ours)
+    if kinds & {REPRODUCED, EXCEEDED, IN_PART}:
+        return Finding(IN_PART, ours)
+    return Finding(NOT_DECIDED if NOT_DECIDED in kinds else REFUTED, ours)
 
 
 def _sums_to(options: Mapping[str, Any], theirs: float, unit: str) -> Finding:
@@ -198,51 +175,20 @@ def _sums_to(options: Mapping[str, Any], theirs: float, unit: str) -> Finding:
 
 def _share_of(options: Mapping[str, Any], theirs: float, unit: str) -> Finding:
     share, decimals = options["part"] / options["whole"], options["decimals"]
-    agrees = _rounds(share, theirs, 10.0**-decimals)
+    agrees = rounds(share, theirs, 10.0**-decimals)
     return Finding(REPRODUCED if agrees else CORRECTED, f"{share:.{decimals + 1}f} {unit}".strip())
-
-
-def _rounds(value: float, rounded: float, unit: float) -> bool:
-    return abs(value - rounded) <= unit / 2 * (1 + 1e-9)
-
-
-def _width(tolerance: Mapping[str, float], theirs: float) -> float:
-    return tolerance.get("absolute", abs(theirs) * tolerance.get("relative", 0.0))
-
-
-def _mean(measured: Sequence[Any]) -> float:
-    return statistics.fmean(map(_measured, measured))
-
-
-def _measured(value: Any) -> float:
-    return _number(value, "the metric")
-
-
-def _number(value: Any, what: str) -> float:
-    if not _is_number(value):
-        raise LedgerError(f"this rule compares numbers, but {what} is {value!r}")
-    return value
 
 
 def _same_type(expected: Any, measured: Sequence[Any]) -> None:
     for value in measured:
-        if _is_number(expected) != _is_number(value) or (
-            not _is_number(value) and type(expected) is not type(value)
+        if is_number(expected) != is_number(value) or (
+            not is_number(value) and type(expected) is not type(value)
         ):
             raise LedgerError(f"the rule expects {expected!r}, but the metric is {value!r}")
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-RULES: dict[str, Callable[[Mapping[str, Any], Any, Sequence[Any]], str]] = {
+OF_EACH: dict[str, Callable[[Mapping[str, Any], Any, Sequence[Any]], str]] = {
     "equals": _equals,
-    "rounds_to": _rounds_to,
-    "within": _within,
-    "no_worse": _no_worse,
-    "at_most": _at_most,
-    "at_least": _at_least,
     "classification_is": _classification_is,
 }
 ARITHMETIC = {"sums_to": _sums_to, "share_of": _share_of}

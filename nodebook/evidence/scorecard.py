@@ -1,43 +1,111 @@
 """The scorecard page and the README's headline rows, both written from the ledger."""
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import yaml
 
 from nodebook import paths
 from nodebook.errors import LedgerError
-from nodebook.evidence import claims, ledger
-from nodebook.evidence.claim_table import CLASS, ClaimTable, markdown_row
+from nodebook.evidence import claims, ledger, scorecard_picture, scorecard_table
+from nodebook.evidence.claim_table import markdown_row
 from nodebook.evidence.ledger import Claim
+from nodebook.evidence.scorecard_table import Pairs
 
-MARKER = "<!-- the scorecard goes here -->"
+NAMES = {
+    claims.FORMULA: "formulas evaluated",
+    claims.ARITHMETIC: "the document’s own numbers",
+    claims.MEASURED: "recorded runs and counts",
+    claims.READING: "reading",
+    "": "nothing",
+}
 HEADLINE = ("Claim", "Document", "Theirs", "Ours", "Verdict")
 
 
-def render() -> str:
-    """The scorecard page: its frame in ``book/scorecard.md`` with counts and tables filled in.
+def render(pairs: Pairs | None = None) -> str:
+    """The scorecard page: its frame in ``book/scorecard.md`` with pictures and table filled in.
+
+    ``pairs`` are the claims with their verdicts, where they have been judged already.
 
     Raises:
-        LedgerError: if the frame is missing or has no place for the tables, or a claim cannot be
-            judged (see ``claims.verdict``).
+        LedgerError: if the frame is missing or does not hold each marker once, or a claim cannot
+            be judged (see ``claims.verdict``).
     """
-    frame = paths.root() / "book" / "scorecard.md"
+    book, pairs = ledger.read(), claims.judged() if pairs is None else pairs
+    read = claims.reader()
+    parts = {
+        "picture": scorecard_picture.verdicts(book, pairs),
+        "totals": totals(pairs),
+        "comparison": scorecard_picture.comparison(pairs, lambda c: claims.measured(c, read)),
+        "table": scorecard_table.filters(book, pairs)
+        + "\n"
+        + scorecard_table.table(book, pairs, chapter_pages()),
+    }
+    return fill("scorecard", {k: v if k == "totals" else raw(v) for k, v in parts.items()})
+
+
+def fill(name: str, parts: Mapping[str, str]) -> str:
+    """A page's frame with each ``<!-- part -->`` replaced.
+
+    Raises:
+        LedgerError: if the frame is missing, or does not hold each of the markers once.
+    """
+    frame = paths.root() / "book" / f"{name}.md"
     if not frame.is_file():
         raise LedgerError(f"{frame} is missing: restore it from the repository")
     text = frame.read_text(encoding="utf-8")
-    if text.count(MARKER) != 1:
-        raise LedgerError(f"{frame} must hold the line '{MARKER}' once")
-    return text.replace(MARKER, "\n\n".join(_sections()).strip())
+    for part, content in parts.items():
+        marker = f"<!-- {part} -->"
+        if text.count(marker) != 1:
+            raise LedgerError(f"{frame} must hold the line '{marker}' once")
+        text = text.replace(marker, content)
+    return text
+
+
+def raw(text: str) -> str:
+    """HTML that MyST passes on as it is."""
+    return f"````{{raw}} html\n{text}\n````"
+
+
+def totals(pairs: Pairs) -> str:
+    """How many verdicts rest on what, in words and as a Markdown table."""
+    of_documents = [pair for pair in pairs if not pair[0].extension]
+    again = len(of_documents) - len({_stated(claim) for claim, _ in of_documents})
+    words = (
+        f"The ledger holds {len(pairs)} claims. {len(pairs) - len(of_documents)} of them are "
+        "stricter or further questions of ours that a statement raises, marked “ours”. "
+        f"Of the others, {again} say again what another document, or another line, says and is "
+        "judged by the same evidence. Formulas are counted apart: that an identity holds says "
+        "less than that a training run comes out as printed."
+    )
+    kinds = list(claims.count(verdict for _, verdict in pairs))
+    lines = [("Judged by", *(f"{claims.SYMBOLS[kind]} {kind}" for kind in kinds), "all")]
+    lines.append(("---",) * len(lines[0]))
+    for basis, name in NAMES.items():
+        own = claims.count(v for c, v in of_documents if claims.basis(c) == basis)
+        lines.append((name, *(str(own.get(kind, 0)) for kind in kinds), str(sum(own.values()))))
+    own = claims.count(v for c, v in pairs if c.extension)
+    lines.append(
+        ("questions of ours", *(str(own.get(k, 0)) for k in kinds), str(sum(own.values())))
+    )
+    return words + "\n\n" + "\n".join(map(markdown_row, lines))
+
+
+def _stated(claim: Claim) -> str:
+    """What makes two claims one statement: evidence, rule and their value, or else themselves."""
+    if not claim.evidence:
+        return claim.id
+    return json.dumps([claim.evidence, claim.rule, claim.theirs], sort_keys=True)
 
 
 def headline() -> str:
     """The decided claims that the ledger marks as headlines: the Markdown table of README.md."""
-    documents = ledger.read().documents
+    sources = ledger.read().sources
     lines = [HEADLINE, ("---",) * len(HEADLINE)]
     for claim, verdict in claims.judged():
         if claim.headline and verdict.kind != claims.OPEN:
-            row = claims.row(claim, verdict, documents)
+            row = claims.row(claim, verdict, sources)
             lines.append(
                 (row.claim, claim.document, row.theirs, row.ours, f"{row.symbol} {row.verdict}")
             )
@@ -62,41 +130,6 @@ def chapter_pages() -> dict[str, str]:
         for entry in _files(yaml.safe_load(contents))
         if (match := re.match(r"notebooks/(\d\d)_", entry))
     }
-
-
-def _sections() -> Iterable[str]:
-    book, pairs, pages = ledger.read(), claims.judged(), chapter_pages()
-    counts = claims.count(verdict for _, verdict in pairs)
-    listed = ", ".join(f"{number} {kind}" for kind, number in counts.items())
-    yield f"The ledger holds {len(pairs)} claims: {listed}."
-    yield _count_table(pairs)
-    seen: set[str] = set()
-    for chapter, title in book.chapters.items():
-        rows = tuple(
-            claims.row(claim, verdict, book.documents)
-            for claim, verdict in pairs
-            if chapter in claim.chapters
-        )
-        if rows:
-            yield f"({anchor(chapter)})=\n## Chapter {chapter}: {title}"
-            if chapter in pages:
-                yield f"Tested in {{doc}}`/{pages[chapter]}`."
-            anchors = {r.id: claim_anchor(r.id) for r in rows if r.id not in seen}
-            seen |= anchors.keys()
-            table = ClaimTable("", rows, anchors)._repr_markdown_().strip()
-            yield f":::{{table}}\n:class: {CLASS}\n\n{table}\n:::"
-
-
-def _count_table(pairs: list[tuple[Claim, claims.Verdict]]) -> str:
-    kinds = [kind for kind in claims.KINDS if any(verdict.kind == kind for _, verdict in pairs)]
-    lines = [("Document", *(f"{claims.SYMBOLS[kind]} {kind}" for kind in kinds), "all")]
-    lines.append(("---",) * len(lines[0]))
-    for name, document in ledger.read().documents.items():
-        counts = claims.count(verdict for claim, verdict in pairs if claim.document == name)
-        numbers = [counts.get(kind, 0) for kind in kinds]
-        cells = [f"{name}: {document['title']}", *map(str, numbers), str(sum(numbers))]
-        lines.append(tuple(cells))
-    return "\n".join(map(markdown_row, lines))
 
 
 def _files(node: object) -> Iterable[str]:

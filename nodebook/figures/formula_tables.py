@@ -1,4 +1,4 @@
-"""Verdicts on formulas as tables for a page, and the page of errata."""
+"""Verdicts on formulas as tables for a page."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -151,52 +151,6 @@ def faulty(run: results.Run) -> list[Formula]:
     return [f for f in FORMULAS if run.metric(f"{f.id}.classification") != "holds"]
 
 
-def errata() -> str:
-    """The page of errata in MyST Markdown, with the numbers of the recorded run of seed 0.
-
-    Raises:
-        ResultsError: if that run is not recorded.
-    """
-    run = results.one("adjoint_formulas", "audit", 0)
-    documents = ledger.read().documents
-    parts = [_HEAD]
-    for number, document in documents.items():
-        entries = [formula for formula in faulty(run) if formula.document == number]
-        parts.append(f"## Document {number}: {document['title']}")
-        checked = [formula for formula in FORMULAS if formula.document == number]
-        if not checked:
-            parts.append("It prints no formula about the adjoint.")
-            continue
-        verb = "does" if len(entries) == 1 else "do"
-        sentence = f"{len(entries)} of its {len(checked)} formulas {verb} not hold as printed"
-        if not entries:
-            sentence = f"All of its {len(checked)} formulas hold"
-        parts.append(f"{sentence} {{cite}}`doc{number}`.")
-        parts.extend(_erratum(formula, run) for formula in entries)
-    return "\n\n".join(parts) + "\n"
-
-
-def _erratum(formula: Formula, run: results.Run) -> str:
-    def value(name: str) -> str:
-        return ", ".join(f"{x:.6g}" for x in run.metric(f"{formula.id}.{name}"))
-
-    place = formula.place[0].upper() + formula.place[1:]
-    lines = [
-        f"### {formula.id}",
-        f"{place}. Verdict: **{run.metric(f'{formula.id}.classification')}**.",
-        "As printed:",
-        f"$$\n{formula.statement}\n$$",
-        "Corrected:",
-        f"$$\n{formula.correction}\n$$",
-        "| Value of | As printed | Correct | Relative error | Corrected formula |\n"
-        "| --- | --- | --- | --- | --- |\n"
-        f"| {formula.quantity} | {value('printed')} | {value('reference')} "
-        f"| {run.metric(f'{formula.id}.relative_error'):.2g} "
-        f"| {run.metric(f'{formula.id}.corrected_relative_error'):.0e} |",
-    ]
-    return "\n\n".join([*lines, formula.note] if formula.note else lines)
-
-
 def _to_html(text: str) -> str:
     pieces = text.split("$")
     return "".join(
@@ -205,25 +159,3 @@ def _to_html(text: str) -> str:
         else html.escape(piece).replace("\n", "<br>")
         for index, piece in enumerate(pieces)
     )
-
-
-_HEAD = """\
-# Errata
-
-This page lists the formulas about the adjoint that do not hold as the five documents print them.
-Each is given with its place, as printed and corrected, and with both numbers.
-
-Every formula was read under its own document's definitions and evaluated on one nonlinear,
-time-dependent system with two parameters; {doc}`../notebooks/02_adjoint` shows how, and shows the
-formulas that hold.
-A verdict follows from a rule.
-"Holds up to sign" means that turning the sign makes it right, "misses a term" that adding one term
-does, and "wrong" that neither does.
-The numbers are those of the recorded run of seed 0; the last column is the relative error of the
-corrected formula.
-A function of time is shown by its value at the start.
-
-Most of these are slips of the pen: an index, a sign, a boundary term left out on one slide that
-stands on another.
-A reader who implements one of them gets a wrong gradient all the same, with few exceptions: a term
-that vanishes later, or a number of an end that the next line puts right. The notes name them."""

@@ -13,14 +13,14 @@ import yaml
 
 from nodebook import paths
 from nodebook.errors import BuildError
-from nodebook.evidence import scorecard, surroundings
-from nodebook.press import reuse, runs, status
+from nodebook.evidence import surroundings
+from nodebook.press import ledger_pages, reuse, runs, status
 from nodebook.press.buttons import EXTRA
 from nodebook.press.chapters import Chapter
 from nodelib import files
 
 LIBRARY = "book/library.md"
-GENERATED = {"book/scorecard.md", "book/status.md", "book/runs.md", LIBRARY}
+GENERATED = {"book/scorecard.md", "book/errata.md", "book/status.md", "book/runs.md", LIBRARY}
 """Pages made from the ledger, the manifests of this build, the recorded runs, and the library."""
 
 
@@ -81,7 +81,8 @@ def stage(folder: Path, executed: Path, chapters: list[Chapter]) -> Stage:
         plain = nbformat.writes(chapter.notebook()).encode()
         layout.write(f"{EXTRA}/notebooks/{chapter.name}.ipynb", plain)
         layout.write(f"{EXTRA}/notebooks/{chapter.name}.py", chapter.source.read_bytes())
-    layout.write("book/scorecard.md", scorecard.render().encode())
+    for name, text in ledger_pages.render().items():
+        layout.write(name, text.encode())
     if (top / LIBRARY).is_file():
         layout.write(LIBRARY, library(top).encode())
     layout.write("book/status.md", status.render(manifests).encode())

@@ -1,3 +1,3 @@
 """Chapter 02: the adjoint method."""
 
-EXPERIMENTS = ("adjoint_extensions", "adjoint_formulas")
+EXPERIMENTS = ("adjoint_extensions", "adjoint_formulas", "adjoint_statements")

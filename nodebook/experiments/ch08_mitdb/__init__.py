@@ -1,3 +1,10 @@
 """Chapter 08: the MIT-BIH data."""
 
-EXPERIMENTS = ("deck_data", "heartbeat_sets", "mitdb_census", "rr_census")
+EXPERIMENTS = (
+    "deck_data",
+    "heartbeat_sets",
+    "mitdb_census",
+    "printed_rows",
+    "recording_lengths",
+    "rr_census",
+)

@@ -10,7 +10,7 @@ import yaml
 from nodebook import paths
 from nodebook.documents.formulas import FORMULAS
 from nodebook.errors import LedgerError
-from nodebook.evidence import claims, ledger, recording, registry, rules
+from nodebook.evidence import claims, ledger, limits, recording, registry, rules, summaries
 from nodebook.evidence.claim_table import CLASS, COLUMNS
 from nodebook.evidence.results import Outcome
 from nodelib import trace
@@ -127,6 +127,8 @@ JUDGED = [
     ({"at_most": {}}, 2.9, "n", "refuted", "3"),
     ({"at_least": {}}, 3, "n", "reproduced", "3"),
     ({"at_least": {}}, 3.1, "n", "refuted", "3"),
+    ({"at_most": {"limit": 3}}, "little", "n", "reproduced", "3"),
+    ({"at_least": {"limit": 3.1}}, "much", "n", "refuted", "3"),
     ({"classification_is": {"value": "yes"}}, "it does", "word", "reproduced", "yes"),
     ({"classification_is": {"value": "no"}}, "it does", "word", "refuted", "yes"),
     (
@@ -261,7 +263,7 @@ def test_a_claim_is_open_until_its_evidence_is_recorded(checkout):
 def test_several_seeds_are_shown_with_their_spread_and_number(checkout):
     for seed, value in enumerate([0.96, 0.97, 0.98]):
         record({"n": value, "k": 5, "word": "yes" if seed else "no"}, seed=seed)
-    found = verdict_of(theirs=0.97, rule={"within": {"tolerance": {"absolute": 0.001}}}, unit="s")
+    found = verdict_of(theirs=0.97, rule={"within": {"tolerance": {"absolute": 0.02}}}, unit="s")
     assert found.ours == "0.970 ± 0.010 s (n = 3)"
     assert found.kind == "reproduced"
     assert "seed 0, 1, 2" in found.evidence
@@ -269,7 +271,132 @@ def test_several_seeds_are_shown_with_their_spread_and_number(checkout):
     assert verdict_of(theirs=5, evidence=evidence, unit="s").ours == "5 s (n = 3)"
     evidence = {**CLAIM["evidence"], "metric": "word"}
     found = verdict_of(rule={"classification_is": {"value": "yes"}}, evidence=evidence)
-    assert (found.kind, found.ours) == ("holds in part", "no, yes")
+    assert (found.kind, found.ours) == ("holds in part", "yes in 2 of 3, no in 1")
+
+
+# Three values with this mean have the standard error 1 / sqrt(3), so that two of it are 1.155.
+AROUND = [-1, 0, 1]
+TOLERANT = {"tolerance": {"absolute": 2}, "in_part": {"absolute": 5}}
+UNSURE = [
+    ({"at_most": {}}, 10, 8.8, "reproduced"),
+    ({"at_most": {}}, 10, 8.9, "not decided"),
+    ({"at_most": {}}, 10, 11.1, "not decided"),
+    ({"at_most": {}}, 10, 11.2, "refuted"),
+    ({"at_least": {}}, 10, 11.2, "reproduced"),
+    ({"at_least": {}}, 10, 10.1, "not decided"),
+    ({"at_least": {}}, 10, 8.8, "refuted"),
+    ({"within": {"tolerance": {"absolute": 2}}}, 10, 10.8, "reproduced"),
+    ({"within": {"tolerance": {"absolute": 2}}}, 10, 10.9, "not decided"),
+    ({"within": {"tolerance": {"absolute": 2}}}, 10, 13.2, "refuted"),
+    ({"within": {"tolerance": {"absolute": 0.1}}}, 10, 10, "not decided"),
+    ({"within": {"tolerance": {"absolute": 0.1}}}, 10, 10.2, "not decided"),
+    ({"within": TOLERANT}, 10, 11.9, "holds in part"),
+    ({"within": TOLERANT}, 10, 14.5, "not decided"),
+    ({"rounds_to": {"significant": 1}}, 10, 13.8, "reproduced"),
+    ({"rounds_to": {"significant": 1}}, 10, 14, "not decided"),
+    ({"no_worse": {"better": "lower", **TOLERANT}}, 10, 6.8, "exceeded"),
+    ({"no_worse": {"better": "lower", **TOLERANT}}, 10, 7.5, "reproduced"),
+    ({"no_worse": {"better": "lower", **TOLERANT}}, 10, 14.5, "not decided"),
+    ({"no_worse": {"better": "higher", **TOLERANT}}, 10, 5.5, "not decided"),
+]
+
+
+@pytest.mark.parametrize(("rule", "theirs", "mean", "kind"), UNSURE)
+def test_nothing_is_decided_by_less_than_two_standard_errors(checkout, rule, theirs, mean, kind):
+    for seed, offset in enumerate(AROUND):
+        record({"n": mean + offset}, seed=seed)
+    assert verdict_of(rule=rule, theirs=theirs).kind == kind
+
+
+def test_a_limit_on_a_scale_of_logarithms_asks_the_geometric_mean(checkout):
+    for seed, value in enumerate([1e4, 1e5, 1e6]):
+        record({"n": value, "zero": 0.0}, seed=seed)
+    assert verdict_of(rule={"at_least": {}}, theirs=100).kind == "not decided"
+    found = verdict_of(rule={"at_least": {"scale": "log"}}, theirs=100)
+    assert (found.kind, found.ours) == ("reproduced", "1.0e+05 (1.0e+04 to 1.0e+06, n = 3)")
+    assert verdict_of(rule={"at_least": {"scale": "log"}}, theirs=1e4).kind == "not decided"
+    evidence = {**CLAIM["evidence"], "metric": "zero"}
+    with pytest.raises(LedgerError, match="scale log needs positive numbers"):
+        verdict_of(rule={"at_least": {"scale": "log"}}, theirs=1, evidence=evidence)
+
+
+def test_words_of_several_seeds_are_counted_the_asked_one_first(checkout):
+    for seed in range(20):
+        record({"found": "matched" if seed < 5 else "missed", "same": True}, seed=seed)
+    evidence = {**CLAIM["evidence"], "metric": "found"}
+    found = verdict_of(rule={"classification_is": {"value": "matched"}}, evidence=evidence)
+    assert (found.kind, found.ours) == ("holds in part", "matched in 5 of 20, missed in 15")
+    evidence = {**CLAIM["evidence"], "metric": "same"}
+    found = verdict_of(rule={"classification_is": {"value": True}}, evidence=evidence)
+    assert (found.kind, found.ours) == ("reproduced", "yes (n = 20)")
+
+
+@pytest.mark.parametrize(
+    ("parts", "kind"),
+    [
+        (["low", "unsure"], "holds in part"),
+        (["high", "unsure"], "not decided"),
+        (["unsure", "unsure"], "not decided"),
+        (["low", "high", "unsure"], "holds in part"),
+    ],
+)
+def test_a_part_that_is_not_decided_leaves_open_what_it_can_change(checkout, parts, kind):
+    for seed, offset in enumerate(AROUND):
+        record({"low": offset, "unsure": 5.5 + offset, "high": 10 + offset}, seed=seed)
+    rule = {"all_of": [part(5, {"at_most": {}}, metric=metric) for metric in parts]}
+    evidence = {"experiment": "toy", "variant": "a"}
+    assert verdict_of(rule=rule, evidence=evidence).kind == kind
+
+
+def test_a_metric_may_be_taken_over_another_of_the_same_run(checkout):
+    for seed, value in enumerate([2.0, 3.0]):
+        record({"n": value, "base": 2 * value, "zero": 0}, seed=seed)
+    evidence = {**CLAIM["evidence"], "over": "base"}
+    found = verdict_of(rule={"at_most": {}}, theirs=0.5, evidence=evidence)
+    assert (found.kind, found.ours) == ("reproduced", "0.5 (n = 2)")
+    assert "toy/a: n over base (seed 0, 1" in found.evidence
+    parts = [{**part(0.5, {"at_most": {}}), "over": "base"}, part(2, {"at_least": {}})]
+    both = {"experiment": "toy", "variant": "a"}
+    assert verdict_of(rule={"all_of": parts}, evidence=both).kind == "holds in part"
+    with pytest.raises(LedgerError, match="zero in a run"):
+        verdict_of(rule={"at_most": {}}, evidence={**CLAIM["evidence"], "over": "zero"})
+
+
+def test_what_is_about_a_text_is_decided_by_reading(checkout):
+    reading = {"found": "confirmed", "passage": "“so it is” (page 1)"}
+    found = verdict_of(evidence=None, rule=None, reading=reading)
+    assert found == claims.Verdict("confirmed by reading", "“so it is” (page 1)", "by reading")
+    reading = {"found": "refuted", "passage": "“so it is not” (page 1)"}
+    assert verdict_of(evidence=None, rule=None, reading=reading).kind == "refuted by reading"
+
+
+@pytest.mark.parametrize(
+    ("changes", "basis"),
+    [
+        ({}, "measurement"),
+        ({"kind": "formula"}, "formula"),
+        ({"evidence": None, "rule": {"sums_to": {"terms": [1, 2]}}}, "arithmetic"),
+        (
+            {"evidence": None, "rule": None, "reading": {"found": "refuted", "passage": "p"}},
+            "reading",
+        ),
+        ({"evidence": None, "rule": None, "status": "open"}, ""),
+    ],
+)
+def test_every_claim_knows_what_its_verdict_rests_on(checkout, changes, basis):
+    write(claim(**changes))
+    assert claims.basis(claims.load()[0]) == basis
+
+
+def test_a_paper_behind_the_documents_may_be_claimed_of(checkout):
+    paper = {"paper": {"short": "Chen et al.", "title": "A paper", "language": "English"}}
+    write(claim(document="paper"), papers=paper)
+    record(METRICS)
+    assert claims.table("02").rows[0].place == "paper (Chen et al.), slide 1"
+    assert list(ledger.read().sources) == ["000", "paper"]
+
+
+READ = {"evidence": None, "rule": None}
 
 
 @pytest.mark.parametrize(
@@ -278,7 +405,14 @@ def test_several_seeds_are_shown_with_their_spread_and_number(checkout):
         ({"verdict": "reproduced"}, "'verdict' was unexpected"),
         ({"ours": 3}, "'ours' was unexpected"),
         ({"status": "reproduced", "evidence": None, "rule": None}, "'reproduced' is not one of"),
-        ({"status": "open"}, "nothing of the other two"),
+        ({"status": "open"}, "nothing of the others"),
+        ({"reading": {"found": "confirmed", "passage": "p"}}, "nothing of the others"),
+        (
+            {"evidence": None, "rule": None, "reading": {"found": "perhaps", "passage": "p"}},
+            "perhaps",
+        ),
+        ({"evidence": None, "rule": None, "reading": {"found": "confirmed"}}, "'passage' is a req"),
+        ({"where": "A page"}, "field where"),
         ({"status": "opinion", "evidence": None, "rule": None}, "needs either"),
         ({"evidence": None}, "needs either"),
         ({"rule": None}, "needs either"),
@@ -369,7 +503,7 @@ def test_a_rule_that_does_not_fit_its_evidence_is_refused(checkout, changes, mes
 
 
 def test_every_verdict_has_its_own_symbol():
-    assert len(set(claims.SYMBOLS.values())) == len(claims.KINDS) == 8
+    assert len(set(claims.SYMBOLS.values())) == len(claims.KINDS) == 11
 
 
 def test_the_chapter_table_names_theirs_ours_and_verdict(checkout):
@@ -456,12 +590,11 @@ def test_claims_as_json_carry_their_verdicts(checkout):
 def test_the_book_has_a_ledger_whose_every_claim_can_be_judged():
     pairs = claims.judged()
     assert len(pairs) > 100
-    assert {entry.document for entry, _ in pairs} == {"000", "001", "002", "003", "004"}
-    undecided = {claims.OPEN, claims.OPINION, claims.NOT_TESTABLE}
+    assert {entry.document for entry, _ in pairs} == set(ledger.read().sources)
     for entry, verdict in pairs:
         assert verdict.kind in claims.KINDS
         assert verdict.evidence
-        assert bool(verdict.ours) != (verdict.kind in undecided), entry
+        assert bool(verdict.ours) != (verdict.kind in claims.UNTESTED), entry
 
 
 def test_nothing_that_chapters_02_and_08_test_is_left_open():
@@ -488,9 +621,9 @@ def test_every_corrected_formula_says_what_should_have_been_printed():
 
 def test_the_vocabulary_of_the_schema_is_that_of_the_rules():
     schema = ledger._validator().schema["$defs"]["rule"]["properties"]
-    assert set(schema) == {*rules.RULES, *rules.ARITHMETIC, "formula", "all_of"}
+    assert set(schema) == {*limits.OF_MEAN, *rules.OF_EACH, *rules.ARITHMETIC, "formula", "all_of"}
 
 
 def test_small_means_are_written_with_a_power_of_ten():
-    assert rules.summarise([1e-5, 2e-5, 3e-5]) == "(2.0 ± 1.0)e-5 (n = 3)"
-    assert rules.summarise([0.1, 0.2, 0.3]) == "0.20 ± 0.10 (n = 3)"
+    assert summaries.summarise([1e-5, 2e-5, 3e-5]) == "(2.0 ± 1.0)e-5 (n = 3)"
+    assert summaries.summarise([0.1, 0.2, 0.3]) == "0.20 ± 0.10 (n = 3)"

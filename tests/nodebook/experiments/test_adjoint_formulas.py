@@ -39,25 +39,6 @@ def test_euler_errors_are_recorded_for_the_figure(recorded):
     assert len(history["n"]) == len(history["a"]) == len(history["theta_printed"])
 
 
-def test_errata_page_is_the_one_that_the_recorded_run_gives():
-    page = paths.root() / "book" / "errata.md"
-    assert page.read_text(encoding="utf-8") == formula_tables.errata(), (
-        "book/errata.md is not up to date: write nodebook.figures.formula_tables.errata() into it"
-    )
-
-
-def test_errata_page_holds_every_faulty_formula_with_both_numbers(recorded):
-    page = formula_tables.errata()
-    run = recorded[0]
-    for formula in formula_tables.faulty(run):
-        assert formula.statement in page
-        assert formula.correction in page
-        assert f"{run.metric(f'{formula.id}.printed')[0]:.6g}" in page
-        assert f"{run.metric(f'{formula.id}.reference')[0]:.6g}" in page
-    sound = [formula for formula in FORMULAS if formula not in formula_tables.faulty(run)]
-    assert not any(f"### {formula.id}\n" in page for formula in sound)
-
-
 def test_chapter_names_the_number_of_faulty_formulas(recorded):
     words = {13: "Thirteen", 14: "Fourteen", 15: "Fifteen", 16: "Sixteen", 17: "Seventeen"}
     text = (paths.root() / "notebooks" / "02_adjoint.py").read_text(encoding="utf-8")

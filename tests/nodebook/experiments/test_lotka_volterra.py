@@ -138,10 +138,12 @@ def test_the_chapter_is_right_about_what_the_mlp_was_asked():
         assert values(f"time.{activation}.trajectory.beyond").mean() >= 0.5
 
 
-def test_the_ledger_is_right_by_how_little_the_map_of_pairs_does_not_fail():
-    error = values("next.relu.trajectory.beyond").mean()
-    (note,) = (claim.note for claim in claims.load() if claim.id == "000-lv-mlp-next")
-    assert f"is {error:.3f}: it misses the limit by {0.5 - error:.3f}." in note
+def test_the_ledger_is_right_that_the_map_of_pairs_lies_at_the_limit():
+    errors = values("next.relu.trajectory.beyond")
+    (claim,) = (claim for claim in claims.load() if claim.id == "000-lv-mlp-next")
+    assert (errors > 0.5).sum() == 6
+    assert f"is {errors.mean():.3f}, in six of ten seeds above the limit" in claim.note
+    assert claims.verdict(claim).kind == "not decided"
 
 
 def test_the_chapter_is_right_that_training_on_trajectories_needs_no_ode():

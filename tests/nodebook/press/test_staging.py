@@ -14,7 +14,8 @@ from nodebook.press.runner import Job, Result
 @pytest.fixture
 def staged(checkout, monkeypatch):
     """A checkout with one executed chapter, and the function that stages it."""
-    monkeypatch.setattr(staging.scorecard, "render", lambda: "# Scorecard\n")
+    pages = {"book/scorecard.md": "# Scorecard\n"}
+    monkeypatch.setattr(staging.ledger_pages, "render", lambda: pages)
     monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
     (checkout.root / "book" / "intro.md").write_text("# Intro\n")
     (checkout.root / "book" / "status.md").write_text("# Status\n\n<!-- status table -->\n")
