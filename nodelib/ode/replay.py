@@ -18,6 +18,7 @@ from nodelib.ode.steps import Field
 
 #: See ``digest``.
 Digest = tuple[float, float]
+GOLDEN = 0.6180339887498949
 
 
 def autocast_at(device: torch.device) -> torch.autocast:
@@ -125,10 +126,14 @@ def hooks_silent(tensors: Sequence[Tensor]) -> Iterator[None]:
 
 
 def digest(tensor: Tensor) -> Digest:
-    """Two sums over the entries, to know a tensor again without keeping it."""
+    """Two sums over the entries, to know a tensor again without keeping it.
+
+    The weights of the second, between 0 and 1, are multiples of the golden ratio without their
+    whole part: cheap, and far apart for neighbours, which may so not change places.
+    """
     flat = tensor.detach().reshape(-1).to(torch.float64)
-    weights = torch.cos(torch.arange(len(flat), dtype=torch.float64, device=flat.device))
-    return float(flat.sum()), float(flat @ weights)
+    weights = torch.arange(len(flat), dtype=torch.float64, device=flat.device)
+    return float(flat.sum()), float(flat @ weights.mul_(GOLDEN).frac_())
 
 
 def check_same(found: Tensor, known: Tensor | Digest, start: Tensor | float, place: str) -> None:
