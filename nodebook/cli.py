@@ -305,7 +305,7 @@ def bench(
             with console.status(f"measuring {benchmark}"):
                 measured = harness.run(benchmark)
             for r in measured:
-                spread = f"{r.ratio:.2f} ({r.low:.2f} to {r.high:.2f})"
+                spread = f"{r.ratio:.3f} ({r.low:.3f} to {r.high:.3f})"
                 table.add_row(r.name, r.peer, f"{r.ours_ms:.2f}", f"{r.theirs_ms:.2f}", spread)
             ratios += measured
         console.print(table)
