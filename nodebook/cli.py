@@ -200,12 +200,15 @@ def record(
 def verify(
     only: Annotated[str | None, typer.Option("--only", help="One experiment.")] = None,
     jobs: Annotated[int, typer.Option(help="Runs to derive again at the same time.")] = 1,
+    whole: Annotated[
+        bool, typer.Option("--all", help="Also what takes long and is looked at in part otherwise.")
+    ] = False,
 ) -> None:
     """Derive every recorded result again and compare; exit 1 if one or a verdict differs."""
     from nodebook.evidence import verification
 
     with one_message():
-        tasks = verification.plan(only)
+        tasks = verification.plan(only, whole=whole)
         found = verification.check_all(tasks, jobs)
         checks = list(
             track(
@@ -240,8 +243,8 @@ def verify(
 
 
 def _table_of(checks: list) -> Table:
-    """A line for each run; what was not derived again, and what is the processor's, is named."""
-    table = Table("experiment", "variant", "seed", "result", "compared", "not derived, or aside")
+    """A line for each run; what was left out or in part, and what is the processor's, is named."""
+    table = Table("experiment", "variant", "seed", "result", "compared", "(part), left, aside")
     for check in checks:
         aside = [f"{d.metric} (by processor)" for d in check.by_processor]
         table.add_row(
@@ -250,7 +253,7 @@ def _table_of(checks: list) -> Table:
             str(check.seed),
             check.status,
             str(check.compared or ""),
-            escape(", ".join([*check.left, *aside])),
+            escape(", ".join([*([f"({check.part})"] if check.part else []), *check.left, *aside])),
         )
     return table
 
@@ -303,7 +306,7 @@ def bench(
             with console.status(f"measuring {benchmark}"):
                 measured = harness.run(benchmark)
             for r in measured:
-                spread = f"{r.ratio:.2f} ({r.low:.2f} to {r.high:.2f})"
+                spread = f"{r.ratio:.3f} ({r.low:.3f} to {r.high:.3f})"
                 table.add_row(r.name, r.peer, f"{r.ours_ms:.2f}", f"{r.theirs_ms:.2f}", spread)
             ratios += measured
         console.print(table)

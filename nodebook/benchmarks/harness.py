@@ -22,12 +22,16 @@ REPEATS = 15
 
 @dataclass(frozen=True)
 class Contest:
-    """The same work done by us and by a peer."""
+    """The same work done by us and by a peer.
+
+    ``fine`` is for ratios near one: one thread, processor time, and four times the repeats.
+    """
 
     name: str
     peer: str
     ours: Callable[[], object]
     theirs: Callable[[], object]
+    fine: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,11 +67,18 @@ def run(name: str, repeats: int = REPEATS) -> list[Ratio]:
 
 def measure(contest: Contest, repeats: int = REPEATS) -> Ratio:
     """Time both sides in turn, after a warm-up; the quartiles of the ratio are its spread."""
-    contest.ours(), contest.theirs()
-    ours, theirs = [], []
-    for _ in range(repeats):
-        ours.append(_seconds(contest.ours))
-        theirs.append(_seconds(contest.theirs))
+    seconds, threads = _seconds, torch.get_num_threads()
+    if contest.fine:
+        seconds, repeats = _processor_seconds, 4 * repeats
+        torch.set_num_threads(1)
+    try:
+        contest.ours(), contest.theirs()
+        ours, theirs = [], []
+        for _ in range(repeats):
+            ours.append(seconds(contest.ours))
+            theirs.append(seconds(contest.theirs))
+    finally:
+        torch.set_num_threads(threads)
     ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
     low, middle, high = statistics.quantiles(ratios, n=4)
     return Ratio(
@@ -97,3 +108,9 @@ def _seconds(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
+
+
+def _processor_seconds(work: Callable[[], object]) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began

@@ -9,6 +9,8 @@ modules beside them are what they share. The module of an experiment has:
   seeds side by side and returns an outcome for each seed; it needs ``rederive``,
 - optionally ``rederive(run: results.Run) -> dict``: the metrics (or some of them) computed again
   from the recorded weights; without it, verification runs the experiment again,
+- optionally ``rederive_all(run)`` and ``PART: str``, where all of it would take too long for every
+  day: ``rederive`` then looks at the part that ``PART`` names, and ``verify --all`` at everything,
 - optionally ``UNFINISHED = True`` while not all variants and seeds are recorded,
 - optionally ``TOLERANCE: dict[str, float | Tolerance]``: how far numbers may move on another
   processor, by pattern of a metric's name (a number is a relative tolerance; see ``tolerance``),
@@ -79,9 +81,11 @@ def load(name: str) -> ModuleType:
             f"{PACKAGE}.{chapter} lists an experiment {name!r}, but has no module of that name"
         ) from error
     lacking = [attribute for attribute in REQUIRED if not hasattr(module, attribute)]
+    if hasattr(module, "rederive_all"):
+        lacking += [name for name in ("rederive", "PART") if not hasattr(module, name)]
     if not hasattr(module, "run_together"):
         lacking += [] if hasattr(module, "run") else ["run"]
-    elif not hasattr(module, "rederive"):
+    elif not hasattr(module, "rederive") and "rederive" not in lacking:
         lacking.append("rederive")
     if lacking:
         raise ResultsError(f"experiment {name!r} does not define {', '.join(lacking)}")
@@ -90,15 +94,15 @@ def load(name: str) -> ModuleType:
 
 def missing_data(name: str) -> list[str]:
     """The data sets that an experiment needs complete and that are not so here."""
-    missing = []
-    for need in load(name).NEEDS:
-        try:
-            completeness = getattr(data, need)(allow_standin=False).provenance.completeness
-        except OfflineError:
-            completeness = "absent"
-        if completeness != "complete":
-            missing.append(need)
-    return missing
+    return [need for need in load(name).NEEDS if not is_complete(need)]
+
+
+def is_complete(need: str) -> bool:
+    """Whether a data set is complete here."""
+    try:
+        return getattr(data, need)(allow_standin=False).provenance.completeness == "complete"
+    except OfflineError:
+        return False
 
 
 def data_remedy(missing: Sequence[str]) -> str:

@@ -5,8 +5,9 @@ the numbers that came out here: the verdicts must be the same on every machine.
 """
 
 import dataclasses
+import functools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Literal
@@ -33,7 +34,8 @@ class Check:
     """What came of one recorded run.
 
     ``compared`` counts the numbers and texts that were derived again; ``left`` names the recorded
-    metrics that the experiment does not derive again; ``by_processor`` holds the differences of
+    metrics that the experiment does not derive again, and ``part`` says what of the rest is looked
+    at; ``by_processor`` holds the differences of
     metrics that depend on the processor, which decide nothing; ``reason`` says why a run could not
     be checked, or what is wrong with its files; ``derived`` holds the metrics as they came out.
     """
@@ -44,6 +46,7 @@ class Check:
     status: Literal["same", "differs", "cannot be checked here"]
     compared: int = 0
     left: tuple[str, ...] = ()
+    part: str = ""
     differences: tuple[Difference, ...] = ()
     by_processor: tuple[Difference, ...] = ()
     reason: str = ""
@@ -61,14 +64,17 @@ class OtherVerdict:
 
 @dataclass(frozen=True)
 class Task:
-    """One recorded run to check, with the data sets that it lacks here."""
+    """One recorded run to check, with the data sets that it lacks here; ``whole``: without PART."""
 
     run: results.Run
     missing: tuple[str, ...] = ()
+    whole: bool = False
 
 
-def plan(only: str | None = None) -> list[Task]:
+def plan(only: str | None = None, *, whole: bool = False) -> list[Task]:
     """The recorded runs of all experiments, or of ``only`` one, in order.
+
+    Where an experiment's ``rederive`` looks at a part, ``whole`` asks for everything.
 
     Raises:
         ResultsError: if nothing is recorded of ``only``, a recorded file is malformed, or a
@@ -82,7 +88,8 @@ def plan(only: str | None = None) -> list[Task]:
                 f"recorded are {', '.join(recorded) or 'none'}"
             )
         recorded = [only]
-    return [task for name in recorded for task in _tasks(name)]
+    complete = functools.cache(registry.is_complete)  # many need the same
+    return [task for name in recorded for task in _tasks(name, complete, whole)]
 
 
 def check_all(tasks: Sequence[Task], jobs: int = 1) -> Iterator[Check]:
@@ -98,13 +105,13 @@ def check_all(tasks: Sequence[Task], jobs: int = 1) -> Iterator[Check]:
     yield from processes.in_order(check, tasks, jobs)
 
 
-def verify(only: str | None = None, jobs: int = 1) -> list[Check]:
-    """Check every recorded run, of all experiments or of ``only`` one.
+def verify(only: str | None = None, jobs: int = 1, *, whole: bool = False) -> list[Check]:
+    """Check every recorded run, of all experiments or of ``only`` one; see ``plan``.
 
     Raises:
         ResultsError: see ``plan`` and ``check_all``.
     """
-    return list(check_all(plan(only), jobs))
+    return list(check_all(plan(only, whole=whole), jobs))
 
 
 def check(task: Task) -> Check:
@@ -117,7 +124,8 @@ def check(task: Task) -> Check:
         return Check(*identity, DIFFERS, reason=str(error))
     if task.missing:
         return Check(*identity, UNCHECKED, reason=registry.data_remedy(task.missing))
-    recorded, got, left = _derive(module, run)
+    partly = hasattr(module, "rederive_all") and not task.whole
+    recorded, got, left = _derive(module, run, task.whole)
     differences = compare(recorded, got, getattr(module, "TOLERANCE", {}))
     patterns = getattr(module, "BY_PROCESSOR", ())
     aside = tuple(d for d in differences if _is_aside(d, patterns))
@@ -127,6 +135,7 @@ def check(task: Task) -> Check:
         DIFFERS if decisive else SAME,
         compared=sum(1 for _ in flatten(got)),
         left=left,
+        part=module.PART if partly else "",
         differences=decisive,
         by_processor=aside,
         derived=got,
@@ -177,17 +186,19 @@ def summary(checks: Sequence[Check], others: Sequence[OtherVerdict]) -> str:
     counts = Counter(c.status for c in checks)
     parts = [f"{counts[kind]} {kind}" for kind in (SAME, DIFFERS, UNCHECKED) if counts[kind]]
     partly = sum(1 for c in checks if c.left)
+    parts_of = sum(1 for c in checks if c.part)
     aside = sum(len(c.by_processor) for c in checks)
     return (
         f"{len(checks)} recorded runs: {', '.join(parts)}; "
         f"{sum(c.compared for c in checks)} values compared"
         + (f", {aside} other on this processor, as declared" if aside else "")
         + (f"; of {partly} runs some metrics were not derived again" if partly else "")
+        + (f"; {parts_of} runs were looked at in part (all of them with --all)" if parts_of else "")
         + f"; {f'{len(others)} verdicts change' if others else 'every verdict the same'}"
     )
 
 
-def _tasks(name: str) -> list[Task]:
+def _tasks(name: str, complete: Callable[[str], bool], whole: bool) -> list[Task]:
     runs = results.read(name)
     if name not in registry.names():
         raise ResultsError(
@@ -201,16 +212,17 @@ def _tasks(name: str) -> list[Task]:
                 f"{run.path} is of variant {run.variant!r}, which experiment {name!r} does not "
                 f"have (it has {', '.join(module.VARIANTS)}): remove the recording"
             )
-    missing = tuple(registry.missing_data(name))
-    return [Task(run, missing) for run in runs]
+    missing = tuple(need for need in module.NEEDS if not complete(need))
+    return [Task(run, missing, whole) for run in runs]
 
 
 def _derive(
-    module: ModuleType, run: results.Run
+    module: ModuleType, run: results.Run, whole: bool
 ) -> tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]:
     """What is recorded and what comes out, and the names of what is not derived again."""
     if hasattr(module, "rederive"):
-        got = plain(module.rederive(run), "rederived metrics")
+        again = getattr(module, "rederive_all", module.rederive) if whole else module.rederive
+        got = plain(again(run), "rederived metrics")
         recorded = {key: value for key, value in run.metrics.items() if key in got}
         return recorded, got, tuple(key for key in run.metrics if key not in got)
     outcome = module.run(run.variant, run.seed)

@@ -14,8 +14,9 @@ from pathlib import Path
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec
 
-#: Variables of the user's that would change a page or the choice of a kernel.
-DROPPED = ("MPLBACKEND", "PYTHONSTARTUP", "PYTHONINSPECT", "IPYTHON_STARTUP", "JPY_SESSION_NAME")
+#: Variables of the user's that would change a page. A Jupyter server sets the last one for its
+#: kernels, and every kernel below it would take that notebook's name for its own.
+DROPPED = ("MPLBACKEND", "PYTHONSTARTUP", "PYTHONINSPECT", "JPY_SESSION_NAME")
 
 
 class OwnKernelManager(AsyncKernelManager):

@@ -28,7 +28,7 @@ from torch import Tensor
 from nodelib.errors import ChangedFieldError, SolverError
 from nodelib.ode.checkpointing import last_touched
 from nodelib.ode.dependence import WatchedField
-from nodelib.ode.evaluations import CountedField
+from nodelib.ode.evaluations import CountedField, KeptContract
 from nodelib.ode.replay import (
     Digest,
     attributes_of,
@@ -42,7 +42,7 @@ from nodelib.ode.replay import (
     settled,
 )
 from nodelib.ode.solvers import AcceptedStep, Solution, SolveStats, solve
-from nodelib.ode.steps import Field, rms, time_like
+from nodelib.ode.steps import Field, rms, spare, time_like
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,25 @@ def solve_with_adjoint(
     """``solve(f, z0, t, **arguments)``, differentiable in z0, t and ``params``.
 
     ``back`` are the arguments of the backward solves.
+
+    Raises:
+        SolverError: if one of ``params`` is complex: what is solved backwards is real.
     """
+    if any(param.is_complex() for param in params):
+        raise SolverError(
+            'A complex parameter has no gradient by grad="adjoint": use another mode, or keep its '
+            "real and imaginary part (torch.view_as_real)."
+        )
     task = _Task(f, arguments, back, record)
     z = _Adjoint.apply(task, z0, t, *params)
     return Solution(t, z, task.stats, backward=task.backward)
+
+
+#: Why random numbers are refused.
+BACKWARDS = "the continuous adjoint would draw anew on its way back"
+
+
+VALUE = "the field at t = {:g}"
 
 
 @dataclass
@@ -92,7 +107,9 @@ class _Adjoint(torch.autograd.Function):
     @staticmethod
     def forward(ctx, task: _Task, z0: Tensor, t: Tensor, *params: Tensor) -> Tensor:
         before = attributes_of(task.f)
-        solution = solve(WatchedField(task.f, params), z0, t, **task.arguments)
+        watched = WatchedField(task.f, params, BACKWARDS)
+        solution = solve(watched, z0, t, **task.arguments)
+        watched.warn_of_lost()
         ctx.attributes = settled(before, attributes_of(task.f))
         task.stats = solution.stats
         ctx.task = task
@@ -149,10 +166,11 @@ def _check_field(
         system.expected = value
         return
     check_same(
-        CountedField(system.f.f, z[0])(time_like(times[place], z), z[place]),
+        CountedField(system.f.f, z[0])(time_like(times[place], z), spare(z[place])),
         value,
         0.0,
-        f"the field at t = {times[place]:g}",
+        VALUE,
+        times[place],
     )
 
 
@@ -201,13 +219,15 @@ def _time_gradients(
     weights[0] -= adjoint
     return torch.stack(
         [
-            (weight * f(time_like(time, state), state)).sum() if weight.any() else weight.sum()
+            (weight * f(time_like(time, state), spare(state))).sum()
+            if weight.any()
+            else weight.sum()
             for time, weight, state in zip(times, weights, z, strict=True)
         ]
     )
 
 
-class AugmentedField:
+class AugmentedField(KeptContract):
     """The right-hand side of the backward solve, on one flat vector ``(z, a, g)``."""
 
     def __init__(self, f: Field, z0: Tensor, params: list[Tensor]) -> None:
@@ -239,7 +259,7 @@ class AugmentedField:
             z = z.detach().clone().requires_grad_()
             value = self.f(t, z)
         if self.expected is not None:
-            check_same(value, self.expected, 0.0, f"the field at t = {float(t):g}")
+            check_same(value, self.expected, 0.0, VALUE, float(t))
             self.expected = None
         inputs = (z, *self.params)
         if value.requires_grad:

@@ -20,6 +20,7 @@ from torch import Tensor
 from nodelib.ode import tableaus
 from nodelib.ode.dependence import WatchedField
 from nodelib.ode.evaluations import CountedField
+from nodelib.ode.generators import generators_at
 from nodelib.ode.replay import (
     attributes_of,
     autocast_at,
@@ -27,7 +28,6 @@ from nodelib.ode.replay import (
     check_attributes,
     check_same,
     digest,
-    generators_at,
     hooks_silent,
     refuse_foreign_backward,
     settled,
@@ -45,6 +45,13 @@ def solve_checkpointed(
     return Solution(t, z, task.stats, backward=task.backward)
 
 
+#: Why random numbers are refused.
+ADAPTIVE = "no adaptive method can tell from errors of its steps"
+
+
+REDONE = "the step from t = {:g} with dt = {:.3g}"
+
+
 @dataclass
 class _Task:
     f: Field
@@ -53,12 +60,18 @@ class _Task:
     backward: list[SolveStats] = field(default_factory=list)
 
 
+def _on_grid(arguments: dict[str, Any]) -> bool:
+    fixed = arguments.get("step_size") is not None or arguments.get("num_steps") is not None
+    return fixed or tableaus.find(arguments["method"]).embedded is None
+
+
 class _Checkpointed(torch.autograd.Function):
     @staticmethod
     def forward(ctx, task: _Task, z0: Tensor, t: Tensor, *params: Tensor) -> Tensor:
         before = attributes_of(task.f)
-        watched = WatchedField(task.f, params)
+        watched = WatchedField(task.f, params, "" if _on_grid(task.arguments) else ADAPTIVE)
         solution = solve(watched, z0, t, record_steps=True, **task.arguments)
+        watched.warn_of_lost()
         ctx.attributes = settled(before, attributes_of(task.f))
         task.stats = solution.stats
         ctx.task = task
@@ -91,7 +104,6 @@ class _Checkpointed(torch.autograd.Function):
         with ctx.autocast, buffers_kept(ctx.task.f), hooks_silent([params[k] for k in live]):
             for index in reversed(steps):
                 interval, start, dt = ctx.clock[index]
-                place = f"the step from t = {start:g} with dt = {dt:.3g}"
                 if interval + 1 < reached:
                     reached = interval + 1
                     adjoint = adjoint + grad_z[reached]
@@ -106,7 +118,7 @@ class _Checkpointed(torch.autograd.Function):
                         start, dt = stretched(ends, start, dt, z.dtype)
                         inputs.append(ends)
                     end, _ = runge_kutta_step(f, tableau, start, dt, z)
-                check_same(end, after, state, place)
+                check_same(end, after, state, REDONE, *ctx.clock[index][1:])
                 # The graph is kept for fields that share a part of theirs between calls.
                 grads = torch.autograd.grad(
                     end, inputs, adjoint, allow_unused=True, retain_graph=True

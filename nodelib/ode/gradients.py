@@ -20,8 +20,16 @@ for "backprop" alone; ``torch.func.vmap`` over a solve is refused.
 grids of "checkpoint"), autocast and the buffers of modules that the field is seen to use are put
 back for it, and a field that has changed since the solve is refused: where a step that is taken
 again ends elsewhere ("checkpoint"), where the field has another value at one output ("adjoint"),
-and where the public attributes or the mode of its modules changed. What changes neither of these,
-such as a number in a closure that the field multiplies by exactly zero, goes unseen.
+and where the public attributes, the parameters or the mode of its modules changed. What changes
+none of these, such as a number in a closure that the field multiplies by exactly zero, goes unseen.
+
+Limits, in every mode. A field that detaches its state or a parameter is taken at its word: no
+gradient goes that way. Writes that leave no trace in a tensor (through ``.data`` or a NumPy array)
+are looked for in the first two evaluations of a solve and of its backward pass only; what is
+written to ``z0.data`` after the solve is noticed by "checkpoint" alone. What a field sets aside
+(an attribute, a list) has a gradient with "backprop" alone. A field that draws random numbers needs
+a fixed grid, and not "adjoint". Backward passes of one field in several threads at a time are safe
+where it draws nothing and its parameters have no hooks.
 
 The step lengths carry no gradient in any mode: only the requested times do (chapter 02 derives
 these gradients).
@@ -50,7 +58,7 @@ from nodelib.ode.arguments import (
     tolerance_number,
 )
 from nodelib.ode.checkpointing import solve_checkpointed
-from nodelib.ode.dependence import WatchedField, parameters_of
+from nodelib.ode.dependence import AttachedField, WatchedField, parameters_of
 from nodelib.ode.evaluations import transforms_active
 from nodelib.ode.joined import JoinedField, JoinedState, TupleField
 from nodelib.ode.solvers import Solution, SolveStats, solve
@@ -110,12 +118,16 @@ def integrate(
 
     Raises:
         SolverError: see ``nodelib.ode.solvers.solve``; also for an unknown mode or option, for a
-            field that depends on a tensor that is not listed, and in the backward pass: where the
+            field that depends on a tensor that is not listed, that cuts its state off to
+            differentiate inside, or (in "checkpoint" without a fixed grid and in "adjoint") that
+            draws random numbers; for a lazy module, or, in "adjoint", complex parameters;
+            and in the backward pass: where the
             adjoint cannot be solved, where second or batched derivatives are asked of another mode
             than "backprop", and (as ``ChangedFieldError``) where the field has changed since.
 
     Warns:
-        UserWarning: if Euler's method takes few steps for "adjoint": the gradient is then off.
+        UserWarning: if Euler's method takes few steps for "adjoint": the gradient is then off; if
+            the field sets an attribute to what has a gradient in "backprop" only.
     """
     if grad not in MODES:
         raise SolverError(f"Unknown grad {grad!r}. Known: {', '.join(MODES)}.")
@@ -161,7 +173,8 @@ def _solution(
     options: dict[str, Any],
 ) -> Solution:
     if grad == "backprop":
-        return _backpropagated(solve(f, z0, t, **arguments))
+        seen = f if transforms_active() or not torch.is_grad_enabled() else AttachedField(f)
+        return _backpropagated(solve(seen, z0, t, **arguments))
     if torch.is_inference_mode_enabled() or transforms_active():
         return solve(f, z0, t, **arguments)
     listed = parameters_of(f, params)

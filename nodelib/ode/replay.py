@@ -18,6 +18,7 @@ from nodelib.ode.steps import Field
 
 #: See ``digest``.
 Digest = tuple[float, float]
+GOLDEN = 0.6180339887498949
 
 
 def autocast_at(device: torch.device) -> torch.autocast:
@@ -29,24 +30,6 @@ def autocast_at(device: torch.device) -> torch.autocast:
         enabled=torch.is_autocast_enabled(kind),
         cache_enabled=False,
     )
-
-
-def generator_states(device: torch.device) -> tuple[Tensor, ...]:
-    """The states of the default generators of the CPU and, if another, of ``device``."""
-    states = (torch.get_rng_state(),)
-    if device.type == "cuda":
-        states += (torch.cuda.get_rng_state(device),)
-    return states
-
-
-@contextmanager
-def generators_at(states: tuple[Tensor, ...], device: torch.device) -> Iterator[None]:
-    """The default generators set to ``states`` within, and as they were afterwards."""
-    with torch.random.fork_rng([device] if len(states) > 1 else []):
-        torch.set_rng_state(states[0])
-        if len(states) > 1:
-            torch.cuda.set_rng_state(states[1], device)
-        yield
 
 
 @contextmanager
@@ -72,11 +55,13 @@ def buffers_kept(f: Field) -> Iterator[None]:
 def attributes_of(f: Field) -> dict[tuple[nn.Module, str], object]:
     """The public attributes of the modules that ``f`` uses that are numbers, words or tensors.
 
-    Tensors (buffers too) come with the count of their changes in place.
+    Tensors (buffers too) come with the count of their changes in place, parameters without.
     """
     found = {}
     for root in modules_of(f):
         for module in root.modules():
+            # What is done to parameters in place autograd itself notices.
+            found |= {(module, name): (x, None) for name, x in module._parameters.items()}
             for name, value in (*vars(module).items(), *module._buffers.items()):
                 if isinstance(value, Tensor):
                     found[module, name] = (value, None if value.is_inference() else value._version)
@@ -125,16 +110,23 @@ def hooks_silent(tensors: Sequence[Tensor]) -> Iterator[None]:
 
 
 def digest(tensor: Tensor) -> Digest:
-    """Two sums over the entries, to know a tensor again without keeping it."""
+    """Two sums over the entries, to know a tensor again without keeping it.
+
+    The weights of the second, between 0 and 1, are multiples of the golden ratio without their
+    whole part: cheap, and far apart for neighbours, which may so not change places.
+    """
     flat = tensor.detach().reshape(-1).to(torch.float64)
-    weights = torch.cos(torch.arange(len(flat), dtype=torch.float64, device=flat.device))
-    return float(flat.sum()), float(flat @ weights)
+    weights = torch.arange(len(flat), dtype=torch.float64, device=flat.device)
+    return float(flat.sum()), float(flat @ weights.mul_(GOLDEN).frac_())
 
 
-def check_same(found: Tensor, known: Tensor | Digest, start: Tensor | float, place: str) -> None:
+def check_same(
+    found: Tensor, known: Tensor | Digest, start: Tensor | float, place: str, *numbers: float
+) -> None:
     """ChangedFieldError unless ``found``, computed again, is what is ``known``, up to rounding.
 
-    ``known`` is a tensor or the ``digest`` of one. Rounding is, in every entry, the square root of
+    ``known`` is a tensor or the ``digest`` of one; ``place``, a format of ``numbers``, says what
+    was computed. Rounding is, in every entry, the square root of
     the precision of the change since ``start``, and 64 units in the last place of the largest
     entry: kernels may differ with and without a graph. In sums over entries it adds up like noise.
     """
@@ -153,8 +145,9 @@ def check_same(found: Tensor, known: Tensor | Digest, start: Tensor | float, pla
         allowed *= 4 * found.numel() ** 0.5
         difference = max(abs(a - b) for a, b in zip(digest(found), known, strict=True))
     if not difference <= allowed:
+        where = place.format(*numbers)
         raise ChangedFieldError(
-            f"In the backward pass the field is not what it was in the solve: {place} comes out "
+            f"In the backward pass the field is not what it was in the solve: {where} comes out "
             f"differently, by {difference:.3g}. Something that the field reads was changed "
             f"since (an attribute, a buffer, a parameter's data, train() or eval()), or it draws "
             f"random numbers that cannot be drawn again. Go backwards before the change, or use "

@@ -27,8 +27,8 @@ from nodelib.ode.arguments import (
 )
 from nodelib.ode.control import StepControl, error_norm, initial_step
 from nodelib.ode.evaluations import CountedField, transforms_active
-from nodelib.ode.replay import generator_states
-from nodelib.ode.steps import Field, Norm, rms, runge_kutta_step, time_like
+from nodelib.ode.generators import generator_states
+from nodelib.ode.steps import Field, Norm, rms, runge_kutta_step, spare, time_like
 from nodelib.ode.tableaus import Tableau
 
 
@@ -266,7 +266,7 @@ def _adaptive(
     if len(walk.times) == 1:
         return states, first_step
     t, span = walk.times[0], walk.times[1] - walk.times[0]
-    k0 = walk.field(time_like(walk.clock(0, t, 0.0)[0], z), z)
+    k0 = walk.field(time_like(walk.clock(0, t, 0.0)[0], z), spare(z))
     if not torch.isfinite(k0.detach()).all():
         _refuse_non_finite(t, 0.0, z, [k0])
     if first_step is None:

@@ -33,14 +33,21 @@ def runge_kutta_step(
     """
     stages: list[Tensor] = []
     state = z
-    for row, node in zip(tableau.a, tableau.c, strict=True):
-        if not stages and k0 is not None:
+    last = len(tableau.c) - 1
+    for index, (row, node) in enumerate(zip(tableau.a, tableau.c, strict=True)):
+        if index == 0 and k0 is not None:
             stages.append(k0)
             continue
-        if stages:
+        if index:
             state = z + combine(row, stages, dt)
-        stages.append(f(time_like(t + node * dt, z), state))
+        needed = index == 0 or (tableau.fsal and index == last)
+        stages.append(f(time_like(t + node * dt, z), spare(state) if needed else state))
     return (state if tableau.fsal else z + combine(tableau.b, stages, dt)), stages
+
+
+def spare(z: Tensor) -> Tensor:
+    """``z`` for a field to do with as it likes: a copy where no graph would notice a change."""
+    return z if z.requires_grad and torch.is_grad_enabled() else z.clone()
 
 
 def combine(weights: Sequence[float], stages: Sequence[Tensor], dt: float | Tensor) -> Tensor:

@@ -111,7 +111,7 @@ def checked(monkeypatch):
     """Makes verify find these checks, and these verdicts that change."""
 
     def found(*checks, others=()):
-        monkeypatch.setattr(verification, "plan", lambda only: [object()] * len(checks))
+        monkeypatch.setattr(verification, "plan", lambda only, whole: [object()] * len(checks))
         monkeypatch.setattr(verification, "check_all", lambda tasks, jobs: iter(checks))
         monkeypatch.setattr(verification, "other_verdicts", lambda checks: list(others))
 

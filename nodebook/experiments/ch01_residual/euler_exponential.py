@@ -21,6 +21,7 @@ Metrics:
 The history holds the errors against the counts and the tolerances.
 """
 
+import functools
 import math
 from dataclasses import asdict
 from itertools import pairwise
@@ -57,6 +58,7 @@ def field(t: Tensor, y: Tensor) -> Tensor:
     return y
 
 
+@functools.cache
 def euler(n: int, dtype: torch.dtype = torch.float64, last: int | None = None) -> float:
     """Euler's value after the step with index ``last`` (default n - 1) of a grid of n steps."""
     steps = n if last is None else last + 1

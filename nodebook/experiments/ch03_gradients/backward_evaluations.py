@@ -17,6 +17,7 @@ Metrics, for each way and each tolerance (relative = absolute):
 ``fit_loss`` is the mean squared error after the fit, ``fit_loss_before`` before it.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -56,6 +57,7 @@ class Fit:
     after: float
 
 
+@functools.cache
 def fit_spiral(seed: int, steps: int = 300) -> Fit:
     """Fit a network to the decaying spiral from 20 random starting states over a time of 2."""
     generator = torch.Generator().manual_seed(seed)

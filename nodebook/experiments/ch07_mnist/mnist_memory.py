@@ -22,7 +22,7 @@ Metrics:
 - ``block`` and ``state``: bytes of one residual block, and of the maps of the batch
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,7 @@ from nodebook.benchmarks.growth import growth
 from nodebook.evidence import results
 from nodebook.experiments.ch07_mnist.mnist import restored
 from nodelib import data
+from nodelib.data.digits import Mnist
 from nodelib.models.blocks import ODEBlock
 from nodelib.models.classifiers import BLOCKS, SOLVERS, classifier, seeded
 from nodelib.models.conv.small_maps import CHANNELS, GROUPS, ConvField, ResidualMaps
@@ -43,22 +44,40 @@ NEEDS = ("mnist",)
 
 IMAGES = 128
 DEPTHS = (1, 2, 4, 8, 16, 32)
+SHALLOW = DEPTHS[:3]
+PART = "depths up to 4"
 
 
 def run(variant: str, seed: int) -> results.Outcome:
     """Count."""
     mnist = data.mnist(allow_standin=False)
+    return results.Outcome(metrics=counted(mnist, seed, DEPTHS), data=[mnist.provenance])
+
+
+def rederive(recorded: results.Run) -> dict[str, object]:
+    """The metrics but those of the deepest, and of the growth up to them."""
+    found = counted(data.mnist(allow_standin=False), recorded.seed, SHALLOW)
+    return {name: x for name, x in found.items() if "growth" not in name}
+
+
+def rederive_all(recorded: results.Run) -> dict[str, object]:
+    """All metrics."""
+    return run(recorded.variant, recorded.seed).metrics
+
+
+def counted(mnist: Mnist, seed: int, depths: Sequence[int]) -> dict[str, object]:
+    """All metrics, with the body of these depths."""
     images = torch.from_numpy(mnist.train_images[:IMAGES]) / 255
     with seeded(seed):
-        metrics = {
-            **by_depth(classifier("resnet", seed=seed).maps(images).detach()),
-            **whole(images),
-        }
-    metrics["block"] = (metrics["resnet.32"] - metrics["resnet.16"]) // 16
-    return results.Outcome(metrics=metrics, data=[mnist.provenance])
+        state = classifier("resnet", seed=seed).maps(images).detach()
+        metrics = {**by_depth(state, depths), **whole(images)}
+    one, other = depths[-2:]
+    each = metrics[f"resnet.{other}"] - metrics[f"resnet.{one}"]
+    metrics["block"] = each // (other - one)
+    return metrics
 
 
-def by_depth(state: Tensor) -> dict[str, object]:
+def by_depth(state: Tensor, depths: Sequence[int] = DEPTHS) -> dict[str, object]:
     """Bytes and operations of the body at every depth, from the maps that it starts with."""
     makers: dict[str, Callable[[int], nn.Module]] = {
         "resnet": lambda count: nn.Sequential(*(ResidualMaps() for _ in range(count)))
@@ -69,13 +88,13 @@ def by_depth(state: Tensor) -> dict[str, object]:
         )
     metrics: dict[str, object] = {"state": state.nbytes}
     for name, make in makers.items():
-        found = [kept(make(count), state) for count in DEPTHS]
-        metrics |= {f"{name}.{count}": x for count, x in zip(DEPTHS, found, strict=True)}
-        metrics[f"growth.{name}"] = growth(DEPTHS, found)
+        found = [kept(make(count), state) for count in depths]
+        metrics |= {f"{name}.{count}": x for count, x in zip(depths, found, strict=True)}
+        metrics[f"growth.{name}"] = growth(depths, found)
     for name in ("resnet", "backprop"):
-        found = [operations(makers[name](count), state) for count in DEPTHS]
-        metrics |= {f"operations.{name}.{n}": x for n, x in zip(DEPTHS, found, strict=True)}
-        metrics[f"operations_growth.{name}"] = growth(DEPTHS, found)
+        found = [operations(makers[name](count), state) for count in depths]
+        metrics |= {f"operations.{name}.{n}": x for n, x in zip(depths, found, strict=True)}
+        metrics[f"operations_growth.{name}"] = growth(depths, found)
     return metrics
 
 

@@ -1,3 +1,4 @@
+import functools
 import itertools
 import json
 
@@ -8,9 +9,9 @@ from typer.testing import CliRunner
 
 from nodebook import cli
 from nodebook.benchmarks import harness
-from nodebook.benchmarks.contests import mnist
+from nodebook.benchmarks.contests import guards, mnist
 from nodebook.benchmarks.harness import Contest
-from nodelib.errors import NodelibError
+from nodelib.errors import NodelibError, SolverError
 
 
 def test_both_sides_are_timed_in_turn_and_the_median_ratio_is_given(monkeypatch):
@@ -62,6 +63,32 @@ def test_both_sides_are_given_the_first_step():
             assert contest.ours.args[0].body.stats.nfe == 13
     plain, given = (f"torchdiffeq odeint, printed field{x}" for x in ("", ", first step 0.5"))
     assert counts[given] < counts[plain]
+
+
+def test_a_fine_contest_is_run_in_one_thread_more_often_and_timed_by_the_processor(monkeypatch):
+    monkeypatch.setattr(harness, "_seconds", None)
+    threads, seen = torch.get_num_threads(), []
+    work = lambda: seen.append(torch.get_num_threads()) or sum(range(1000))  # noqa: E731
+    ratio = harness.measure(Contest("c", "p", work, work, fine=True), repeats=3)
+    assert seen == [1] * 26
+    assert ratio.repeats == 12
+    assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize("mode", ["checkpoint", "adjoint"])
+def test_each_guard_is_really_gone_and_changes_nothing_but_the_cost(mode):
+    field, z0 = guards.Network(), torch.ones(3, 2)
+    work = functools.partial(guards.gradient, field, z0, 1.0, grad=mode, method="rk4")
+    whole = work()
+    for names in (*((name,) for name in guards.GUARDS), tuple(guards.GUARDS)):
+        found = guards.unguarded(names, work)
+        for mine, right in zip(found, whole, strict=True):
+            torch.testing.assert_close(mine, right, rtol=1e-6, atol=1e-7)
+    changing = lambda t, z: field(t, z.clamp_(-2, 2))  # noqa: E731
+    with pytest.raises(SolverError, match="in place"):
+        guards.odeint(changing, z0, [0.0, 1.0], grad=mode, params=field.parameters())
+    with guards.without("copies and checks of values"):
+        guards.odeint(changing, z0, [0.0, 1.0], grad=mode, params=field.parameters())
 
 
 def test_an_unknown_benchmark_is_refused_with_the_known_ones():

@@ -309,3 +309,26 @@ def test_weights_that_are_missing_are_named(module):
     (check,) = verification.verify()
     assert check.status == "differs"
     assert "a-seed0.safetensors is missing" in check.reason
+
+
+def test_a_part_is_derived_again_by_default_and_everything_if_asked(module):
+    module.rederive = lambda run: {"sum": float(run.tensors()["w"].sum())}
+    module.rederive_all = lambda run: {"sum": 6.0, "count": 3, "kind": run.variant}
+    module.PART = "the sum"
+    registry.record("toy", ["a"], [0])
+    (partly,), (whole,) = verification.verify(), verification.verify(whole=True)
+    assert (partly.compared, partly.part, whole.compared, whole.part) == (1, "the sum", 3, "")
+    assert "1 runs were looked at in part (all of them with --all)" in verification.summary(
+        [partly], []
+    )
+    assert "in part" not in verification.summary([whole], [])
+
+
+def test_data_that_several_experiments_need_are_looked_for_once(module, monkeypatch):
+    asked = []
+    monkeypatch.setattr(registry, "is_complete", lambda need: asked.append(need) or True)
+    monkeypatch.setattr(results, "experiments", lambda: ["toy", "toy"])
+    registry.record("toy", ["a"], [0])
+    module.NEEDS = ("heart",)
+    assert [task.missing for task in verification.plan()] == [(), ()]
+    assert asked == ["heart"]
