@@ -5,6 +5,7 @@ at each event that is seen. Every series walks its own gaps, each in the same nu
 Tensors have a leading axis S of seeds. h(0) is learned, as these series have no covariates.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nodelib.errors import ModelError
+from nodelib.models import gaussians, gru_ode
 from nodelib.models.networks import MLP
 from nodelib.models.sporadic import GRUCells
 from nodelib.ode import tableaus
@@ -88,10 +90,14 @@ class GRUODEBayes(nn.Module):
         if fed is not None:
             gates = gates + fed[..., :-hidden]
         gates = torch.sigmoid(gates)
-        z = gates[..., :hidden]
-        r = gates[..., hidden:] if self.choices.full else z
-        n = self.candidate(r * h)
-        return (1 - z) * (torch.tanh(n if fed is None else n + fed[..., -hidden:]) - h)
+        update = gates[..., :hidden]
+        reset = gates[..., hidden:] if self.choices.full else update
+
+        def candidate(gated: Tensor) -> Tensor:
+            drawn = self.candidate(gated)
+            return drawn if fed is None else drawn + fed[..., -hidden:]
+
+        return gru_ode.slope(h, reset, update, candidate)
 
     def flow(self, h: Tensor, gap: Tensor) -> Tensor:
         """The state after each series' own gap (S, B, 1)."""
@@ -141,13 +147,12 @@ class GRUODEBayes(nn.Module):
 def nll(p: Tensor, x: Tensor, chosen: Tensor) -> Tensor:
     """Gaussian negative log-likelihood of the chosen entries, the mean for each network, (S,)."""
     mean, log_variance = p.chunk(2, -1)
-    each = 0.5 * (log_variance + (x - mean) ** 2 * torch.exp(-log_variance) + 1.8378770664093453)
+    each = -gaussians.log_density(x, mean, log_variance)
     return (each * chosen).sum((1, 2, 3)) / chosen.sum((1, 2, 3))
 
 
 def divergence(p: Tensor, x: Tensor, observed: float, chosen: Tensor) -> Tensor:
     """KL(prediction after the jump || N(x, observed²)), the mean of chosen entries, (S,)."""
     mean, log_variance = p.chunk(2, -1)
-    ratio = (log_variance.exp() + (mean - x) ** 2) / observed**2
-    each = 0.5 * (ratio - 1 - log_variance + 2 * torch.log(torch.tensor(observed)))
+    each = gaussians.kl(mean, log_variance, x, 2 * math.log(observed))
     return (each * chosen).sum((1, 2, 3)) / chosen.sum((1, 2, 3))
