@@ -99,9 +99,7 @@ Markdown(
 # The knobs. Everything that is trained on this page follows them: **change one and run again**.
 
 # %% tags=["parameters"]
-profile = (
-    "quick"  # "full" also records this page's experiments again (writes results/)
-)
+profile = "quick"  # "full" records this page's experiments again (into results/)
 seed = 0  # draws the initial weights and the batches
 
 # %% tags=["knobs"]
@@ -164,10 +162,8 @@ class Flow(nn.Module):
 
     def forward(self, h, gap):  # each series its own gap, in a time from 0 to 1
         field, ends = (lambda s, y: gap * self.slope(y)), torch.tensor([0.0, 1.0])
-        steps = {"num_steps": substeps}
-        return odeint(field, h, ends, method=solver, grad="backprop", options=steps)[
-            -1
-        ]
+        how = {"method": solver, "options": {"num_steps": substeps}, "grad": "backprop"}
+        return odeint(field, h, ends, **how)[-1]
 
 
 # %% [markdown]
@@ -420,9 +416,8 @@ tally("10")
 # Three of them answer this page's question:
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
-chosen(
-    "000-perfect-for-sporadic", "000-loop-bottleneck", "000-vectorised-same-model"
-)
+answers = "000-perfect-for-sporadic", "000-loop-bottleneck"
+chosen(*answers, "000-vectorised-same-model")
 
 
 # %% jupyter={"source_hidden": true} tags=["remove-cell"]
@@ -460,9 +455,8 @@ assert middle("brusselator", "over_gap.ode_bayes") < 0
 assert tails.narrowest < study.PROCESSES["brusselator"].noise
 
 # %% jupyter={"source_hidden": true} tags=["remove-cell"]
-best = [
-    tails.numbers[name]["mean without the worst 1%"] for name in ("ode_bayes", "gap")
-]
+most = "mean without the worst 1%"
+best = [tails.numbers[name][most] for name in ("ode_bayes", "gap")]
 assert all(ours < theirs for ours, theirs in zip(*best, strict=True))
 assert len(recorded.runs("sporadic_study", "ou")) == 3
 # %% [markdown]
