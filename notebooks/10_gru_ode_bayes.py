@@ -119,10 +119,10 @@ registry.renew(profile, "gru_ode_listings", "sporadic_study")
 # for both:
 #
 # $$
-# \begin{aligned}
-# dx &= \theta\,(m - x)\,dt + \sigma\,dW, \\
-# \operatorname{corr}(dW_1, dW_2) &= 0.99 .
-# \end{aligned}
+# \begin{gathered}
+# dx = \theta\,(m - x)\,dt + \sigma\,dW, \\
+# \operatorname{corr}(dW_1, dW_2) = 0.99 .
+# \end{gathered}
 # $$ (eq-10-ou)
 #
 # This is the double Ornstein-Uhlenbeck process of the paper, with constants of ours. Every series has
@@ -162,8 +162,9 @@ class Flow(nn.Module):
 
     def forward(self, h, gap):  # each series its own gap, in a time from 0 to 1
         field, ends = (lambda s, y: gap * self.slope(y)), torch.tensor([0.0, 1.0])
-        how = {"method": solver, "options": {"num_steps": substeps}, "grad": "backprop"}
-        return odeint(field, h, ends, **how)[-1]
+        steps = {"num_steps": substeps}
+        path = odeint(field, h, ends, method=solver, grad="backprop", options=steps)
+        return path[-1]
 
 
 # %% [markdown]

@@ -9,6 +9,8 @@ come mean and log-variance of every feature.
     (followed.loss(mixing=1e-4) / followed.count.sum()).backward()
     ahead = predict(model, events, torch.linspace(0, 12, 241))        # ahead.mean, ahead.logvar
 
+``GRUODEBayes(..., compile=True)`` compiles the walk over the events: worth it for long trainings.
+
 Data: ``pad_events`` (lists), ``make_events`` (padded tensors), ``merge_simultaneous``; both give
 ``Events``, checked. Model: ``GRUODEBayes(Sizes(...), Stepping(...), full=, impute=, noise=, seed=,
 dtype=)``; called on events it gives ``Followed`` (``h``, ``logits``, ``nll``, ``kl``, ``count``,
