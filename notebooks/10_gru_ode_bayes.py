@@ -13,8 +13,17 @@
 #     name: python3
 # ---
 
-# %% tags=["setup", "remove-cell"]
-# Where the library is missing, as on Colab, this installs it from the book's repository.
+# %% [markdown]
+# # GRU-ODE-Bayes
+#
+# A patient's blood is drawn when a doctor asks for it, and then one value is measured and another
+# is not. Such series are **sporadic**: the times are irregular, and at each time some components are
+# missing. GRU-ODE-Bayes {cite}`debrouwer2019gru` is made for them. It keeps a hidden state that
+# *flows* along an ODE while nothing is observed, and *jumps* when something is. At all times it
+# predicts a normal distribution for every component.
+
+# %% jupyter={"source_hidden": true} tags=["setup", "hide-cell"]
+# Where the library is missing, as on Colab, this installs it from the repository.
 import importlib.util
 import subprocess
 import sys
@@ -25,143 +34,163 @@ if importlib.util.find_spec("nodelib") is None:
     if not (home / "nodelib").is_dir():
         home = Path("neural-ode-book").resolve()
         address = "https://github.com/neural-ode-book/neural-ode-book"
-        subprocess.run(["git", "clone", "--quiet", "--depth=1", address, str(home)], check=True)
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--editable", str(home)]
-    subprocess.run(install, check=True)
+        clone = ["git", "clone", "--quiet", "--depth=1", address, str(home)]
+        subprocess.run(clone, check=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "--editable", str(home)], check=True)
     sys.path.insert(0, str(home))
 
-# %% tags=["parameters", "remove-cell"]
-profile = "quick"
-seed = 0
-
-# %% [markdown]
-# # GRU-ODE-Bayes
-#
-# A patient's blood is drawn when a doctor asks for it, and then one value is measured and another
-# is not. Such series are **sporadic**: the times are irregular, and at each time some components are
-# missing. GRU-ODE-Bayes {cite}`debrouwer2019gru` is made for them. It keeps a hidden state that
-# *flows* along an ODE while nothing is observed, and *jumps* when something is. At all times it
-# predicts a normal distribution for every component.
-#
-# One deck calls it "theoretically perfect" for such data and prints two forms of it {cite}`doc000`.
-# This page builds the model in about sixty lines and trains it. Then it asks how far from perfect
-# it is, on data for which perfection can be computed.
-
-# %% tags=["remove-cell"]
+# %%
 import math
 import statistics
-from functools import cache
 
 import matplotlib.pyplot as plt
-import numpy as np
-import pandas as pd
 import torch
 from IPython.display import Markdown
 from torch import nn
 
-from nodebook.evidence import claims, registry, results
-from nodebook.experiments.ch10_gru_ode import side_by_side
+from nodebook.evidence import recorded, registry
+from nodebook.experiments.ch10_gru_ode import by_hand, tables
 from nodebook.experiments.ch10_gru_ode import sporadic_study as study
 from nodebook.figures import gru_ode, plotting
-from nodebook.figures.tables import shown
+from nodebook.figures.sources import source
+from nodebook.figures.text import spread
+from nodebook.figures.verdicts import chosen, tally
 from nodelib import odeint
-from nodelib.data.sporadic import gaussian_nll
+from nodelib.models.gru_ode import Stepping, make_events
 
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "One series of two components, and what a recorded model says of it. The prediction widens while nothing is observed and narrows at an observation, of the other component too. The dashed lines are the best that can be known.", "name": "fig-10-flow"}, "image": {"alt": "Two panels over time, one for each component. A blue line with a light blue band follows red dots; at the dots the line jumps and the band narrows, between them it widens. Dashed lines of the exact filter lie near the edges of the band."}} tags=["hide-input"]
 plotting.use_style()
-torch.set_num_threads(1)
-pd.options.display.max_colwidth = None
-if profile == "full":
-    for name in ("gru_ode_listings", "sporadic_study"):
-        registry.record(name)
-
-
-@cache
-def recorded(experiment, variant):
-    """The recorded runs, read once."""
-    return results.read(experiment, variant)
-
-
-def measured(variant, metric, experiment="sporadic_study"):
-    """The recorded values of a metric, one for each seed."""
-    return [run.metric(metric) for run in recorded(experiment, variant)]
-
-
-def mean(variant, metric, experiment="sporadic_study"):
-    """Their mean."""
-    return statistics.fmean(measured(variant, metric, experiment))
-
-
-def spread(values, decimals=3):
-    """Mean ± standard deviation, kept on one line."""
-    return f"{statistics.fmean(values):.{decimals}f}\u00a0±\u00a0{statistics.stdev(values):.{decimals}f}"
-
-
-# %% mystnb={"figure": {"caption": "One series of two components, and what a recorded model says of it. The prediction widens while nothing is observed and narrows at an observation, of the other component too. The dashed lines are the best that can be known.", "name": "fig-10-flow"}, "image": {"alt": "Two panels over time, one for each component. A blue line with a light blue band follows red dots; at the dots the line jumps and the band narrows, between them it widens. Dashed lines of the exact filter lie near the edges of the band."}} tags=["hide-input"]
-run = recorded("sporadic_study", "ou")[0]
+run = recorded.runs("sporadic_study", "ou")[0]
 data = study.sets("ou", run.seed)
 scale = study.Scale(data["train"])
 ode_bayes = study.recorded_model(run.tensors(), "ode_bayes")
-gru_ode.flow_and_jumps(ode_bayes, scale, study.PROCESSES["ou"], data["test"].take([4]))
+ou = study.PROCESSES["ou"]
+gru_ode.flow_and_jumps(ode_bayes, scale, ou, data["test"].take([4]))
 plt.show()
 
-# %% tags=["remove-input"]
-Markdown(
-    f"""What the page finds, with {len(recorded("sporadic_study", "ou"))} seeds and a small budget of training:
 
-- on two Ornstein-Uhlenbeck processes GRU-ODE-Bayes is {spread(measured("ou", "excess.ode_bayes"))} nats
-  a value above the exact optimum; a GRU told the gaps {spread(measured("ou", "excess.gap"))}, and
-  carrying the last value {spread(measured("ou", "excess.last"))};
-- on a Brusselator its squared error is {spread(measured("brusselator", "mse.ode_bayes"))}, that of the GRU
-  told the gaps {spread(measured("brusselator", "mse.gap"))}; but it is too sure of a few values, which
-  cost it its lead in likelihood;
-- the "vectorised" listing, as far as it is printed, is another model than the loop: no observation
-  enters it."""
+# %% jupyter={"source_hidden": true} tags=["remove-cell"]
+def of_study(variant, metric, decimals=3):
+    """A recorded metric over the seeds, as text."""
+    return spread(recorded.measured("sporadic_study", variant, metric), decimals)
+
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+Markdown(
+    f"""What the page finds, with three seeds and a small budget of training:
+
+1. **Close to perfect, not there.** On two Ornstein-Uhlenbeck processes
+   GRU-ODE-Bayes is {of_study("ou", "excess.ode_bayes")} nats a value above the
+   exact optimum; a GRU told the gaps {of_study("ou", "excess.gap")}, carrying the
+   last value {of_study("ou", "excess.last")}.
+2. **Better and too sure.** On a Brusselator its squared error is
+   {of_study("brusselator", "mse.ode_bayes")}, that of the GRU told the gaps
+   {of_study("brusselator", "mse.gap")}; but it is too sure of a few values,
+   which cost it its lead in likelihood.
+3. **Two parts carry it**: the flow, and the error in the jump.
+4. **Another model.** The "vectorised" listing of one deck, as far as it is
+   printed, is not an optimisation of the loop: no observation enters it."""
 )
 
 # %% [markdown]
-# ## The data
+# ## Build it
 #
-# Two components return to a mean and are pushed about by noise, nearly the same noise for both:
+# The knobs. Everything that is trained on this page follows them: **change one and run again**.
+
+# %% tags=["parameters"]
+profile = "quick"  # "full" records this page's experiments again (into results/)
+seed = 0  # draws the initial weights and the batches
+
+# %% tags=["knobs"]
+hidden = 24  # units of the state
+prep = 6  # units of the jump's map of each component
+solver, substeps = "euler", 2  # how a gap is stepped over, and in how many steps
+mixing = 0.1  # weight of the divergence after the jump
+noise = 0.1  # deviation about a measured value that it asks the state for
+rate, updates, batch = 0.01, 60, 64  # Adam's rate, steps of training, series in each
+
+# %% jupyter={"source_hidden": true} tags=["remove-cell"]
+torch.set_num_threads(1)  # networks as small as these lose time by sharing it
+registry.renew(profile, "gru_ode_listings", "sporadic_study")
+
+# %% [markdown]
+# **The data.** Two components return to a mean and are pushed about by noise, nearly the same noise
+# for both:
 #
-# $$dx = \theta\,(m - x)\,dt + \sigma\,dW, \qquad \operatorname{corr}(dW_1, dW_2) = 0.99 .$$ (eq-10-ou)
+# $$
+# \begin{gathered}
+# dx = \theta\,(m - x)\,dt + \sigma\,dW, \\
+# \operatorname{corr}(dW_1, dW_2) = 0.99 .
+# \end{gathered}
+# $$ (eq-10-ou)
 #
 # This is the double Ornstein-Uhlenbeck process of the paper, with constants of ours. Every series has
-# a mean $m$ of its own, drawn from a normal distribution; the paper's change of the mean within a
-# series is left out. So state and mean are jointly Gaussian, and the distribution of the future
-# given what was seen has a closed form: the **Kalman filter**. It is the ceiling that no model can
-# pass on average. Twelve events are seen, four later ones are to be predicted.
-#
-# ## The model
+# a mean $m$ of its own, drawn from a normal distribution. So state and mean are jointly Gaussian, and
+# the distribution of the future given what was seen has a closed form: the **Kalman filter**. It is
+# the ceiling that no model can pass on average. Twelve events are seen, four later ones are to be
+# predicted.
 #
 # **Flow.** Take a GRU's update $h \leftarrow z \odot h + (1 - z) \odot n$, write it as a difference,
 # $h \leftarrow h + (1 - z) \odot (n - h)$, and let the step go to zero:
 #
-# $$\frac{dh}{dt} = (1 - z) \odot (n - h), \qquad z = \sigma(U_z h),\quad n = \tanh(U_n (r \odot h)),\quad r = \sigma(U_r h).$$ (eq-10-flow)
+# $$
+# \begin{aligned}
+# \frac{dh}{dt} &= (1 - z) \odot (n - h), \\
+# n &= \tanh(U_n (r \odot h)), \\
+# z &= \sigma(U_z h),\qquad r = \sigma(U_r h) .
+# \end{aligned}
+# $$ (eq-10-flow)
 #
 # Each component of $h$ is drawn towards $n$, which lies in $(-1, 1)$; so a state that starts there
 # stays there. The *minimal* cell uses $z$ in place of $r$. With *imputation* the model's own
 # prediction is fed to the gates as well; without it the flow depends on $h$ alone.
-#
+
+
+# %%
+class Flow(nn.Module):
+    """dh/dt = (1 - z)(n - h), followed over a gap."""
+
+    def __init__(self):
+        super().__init__()
+        self.gates = nn.Linear(hidden, 2 * hidden)
+        self.candidate = nn.Linear(hidden, hidden)
+
+    def slope(self, h):
+        z, r = torch.sigmoid(self.gates(h)).chunk(2, -1)
+        return (1 - z) * (torch.tanh(self.candidate(r * h)) - h)
+
+    def forward(self, h, gap):  # each series its own gap, in a time from 0 to 1
+        field, ends = (lambda s, y: gap * self.slope(y)), torch.tensor([0.0, 1.0])
+        steps = {"num_steps": substeps}
+        path = odeint(field, h, ends, method=solver, grad="backprop", options=steps)
+        return path[-1]
+
+
+# %% [markdown]
 # **Jump.** At an event the state takes in what was measured. For each measured component the model
 # looks at four numbers: the value, the mean and the log-variance that it had predicted, and the error
 # in standard deviations. A GRU cell turns them into the new state. Putting only the value beside the
 # state would leave the cell to find out what had been expected; the error says at once how surprising
 # the value is, which is also what a Kalman filter multiplies by its gain.
-#
-# **Loss.** Before the jump, the negative log-likelihood of the value. After it, a divergence:
-# what the state says *now* of that component should be what was just measured, up to its noise
-# $s$. For normal distributions
-#
-# $$\mathrm{KL}\big(N(\mu, \sigma^2)\,\|\,N(x, s^2)\big) = \mathbb{E}\Big[\ln\tfrac{s}{\sigma} - \tfrac{(y-\mu)^2}{2\sigma^2} + \tfrac{(y-x)^2}{2s^2}\Big] = \ln\tfrac{s}{\sigma} + \frac{\sigma^2 + (\mu - x)^2}{2 s^2} - \frac12,$$ (eq-10-kl)
-#
-# because under $N(\mu, \sigma^2)$ the mean of $(y-\mu)^2$ is $\sigma^2$ and that of $(y-x)^2$ is
-# $\sigma^2 + (\mu-x)^2$. Its weight is called *mixing*.
-#
-# Here is all of it. **Change a number at the top and run it again.**
+
 
 # %%
-hidden, prep, mixing, observed = 24, 6, 0.1, 0.1
-rate, steps, batch_size, substeps, method = 0.01, 60, 64, 2, "euler"
+class Jump(nn.Module):
+    """What a measured value does to the state."""
+
+    def __init__(self, components=2):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(components, 4, prep) / 2)
+        self.bias = nn.Parameter(torch.zeros(components, prep))
+        self.cell = nn.GRUCell(components * prep, hidden)
+
+    def forward(self, h, p, x, used):
+        mean, log_variance = p.chunk(2, -1)
+        error = (x - mean) * torch.exp(-log_variance / 2)
+        told = torch.stack((x, mean, log_variance, error), -1)
+        told = torch.einsum("bfk,fkq->bfq", told, self.weight) + self.bias
+        return self.cell((torch.relu(told) * used[..., None]).flatten(1), h)
 
 
 class GRUODEBayes(nn.Module):
@@ -170,155 +199,94 @@ class GRUODEBayes(nn.Module):
     def __init__(self, components=2):
         super().__init__()
         self.start = nn.Parameter(torch.zeros(1, hidden))
-        self.head = nn.Sequential(
-            nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 2 * components)
-        )
-        self.gates = nn.Linear(hidden, 2 * hidden)
-        self.candidate = nn.Linear(hidden, hidden)
-        self.weight = nn.Parameter(torch.randn(components, 4, prep) / 2)
-        self.bias = nn.Parameter(torch.zeros(components, prep))
-        self.cell = nn.GRUCell(components * prep, hidden)
-
-    def slope(self, h):
-        z, r = torch.sigmoid(self.gates(h)).chunk(2, -1)
-        return (1 - z) * (torch.tanh(self.candidate(r * h)) - h)
-
-    def flow(self, h, gap):  # every series its own gap, in a time that runs from 0 to 1
-        ends, options = torch.tensor([0.0, 1.0]), {"num_steps": substeps}
-        return odeint(
-            lambda s, y: gap * self.slope(y),
-            h,
-            ends,
-            method=method,
-            grad="backprop",
-            options=options,
-        )[-1]
-
-    def jump(self, h, p, x, used):
-        mean, log_variance = p.chunk(2, -1)
-        told = torch.stack((x, mean, log_variance, (x - mean) * torch.exp(-log_variance / 2)), -1)
-        inner = torch.relu(torch.einsum("bfk,fkq->bfq", told, self.weight) + self.bias)
-        return self.cell((inner * used[..., None]).flatten(1), h)
+        units = nn.Linear(hidden, hidden), nn.Linear(hidden, 2 * components)
+        self.head = nn.Sequential(units[0], nn.ReLU(), units[1])
+        self.flow, self.jump = Flow(), Jump(components)
 
     def forward(self, times, x, mask, seen):
         h, now = self.start.expand(len(times), -1), torch.zeros(len(times))
         before, after = [], []
         for k in range(times.shape[1]):
             h = self.flow(h, (times[:, k] - now)[:, None])
-            p, used = self.head(h), mask[:, k] & seen[:, k, None]
-            h, now = (
-                torch.where(used.any(-1, keepdim=True), self.jump(h, p, x[:, k], used), h),
-                times[:, k],
-            )
+            now, p, used = times[:, k], self.head(h), mask[:, k] & seen[:, k, None]
+            jumped = self.jump(h, p, x[:, k], used)
+            h = torch.where(used.any(-1, keepdim=True), jumped, h)
             before.append(p)
             after.append(self.head(h))
         return torch.stack(before, 1), torch.stack(after, 1)
 
 
-def loss(model, times, x, mask, seen):
-    before, after = model(times, x, mask, seen)
-    mean, log_variance = before.chunk(2, -1)
-    nll = 0.5 * (math.log(2 * math.pi) + log_variance + (x - mean) ** 2 * torch.exp(-log_variance))
-    mean, log_variance = after.chunk(2, -1)
-    kl = (
-        math.log(observed)
-        - log_variance / 2
-        + (log_variance.exp() + (mean - x) ** 2) / (2 * observed**2)
-        - 0.5
-    )
-    return nll[mask].mean() + mixing * kl[mask & seen[..., None]].mean()
+# %% [markdown]
+# **Loss.** Before the jump, the negative log-likelihood of the value. After it, a divergence:
+# what the state says *now* of that component should be what was just measured, up to its noise
+# $s$. For normal distributions
+#
+# $$
+# \begin{aligned}
+# &\mathrm{KL}\big(N(\mu, \sigma^2)\,\|\,N(x, s^2)\big) \\
+# &= \mathbb{E}\Big[\ln\tfrac{s}{\sigma} - \tfrac{(y-\mu)^2}{2\sigma^2}
+#    + \tfrac{(y-x)^2}{2s^2}\Big] \\
+# &= \ln\tfrac{s}{\sigma} + \frac{\sigma^2 + (\mu - x)^2}{2 s^2} - \frac12 ,
+# \end{aligned}
+# $$ (eq-10-kl)
+#
+# because under $N(\mu, \sigma^2)$ the mean of $(y-\mu)^2$ is $\sigma^2$ and that of $(y-x)^2$ is
+# $\sigma^2 + (\mu-x)^2$. Its weight is called *mixing*.
 
 
 # %%
+def loss(model, times, x, mask, seen):
+    before, after = model(times, x, mask, seen)
+    mean, log_variance = before.chunk(2, -1)
+    square = (x - mean) ** 2 * torch.exp(-log_variance)
+    nll = 0.5 * (math.log(2 * math.pi) + log_variance + square)
+    mean, log_variance = after.chunk(2, -1)
+    square = (log_variance.exp() + (mean - x) ** 2) / noise**2
+    kl = math.log(noise) + 0.5 * (square - log_variance - 1)
+    return nll[mask].mean() + mixing * kl[mask & seen[..., None]].mean()
+
+
 torch.manual_seed(seed)
-model, shown_series = GRUODEBayes(), scale.tensors(data["train"])
+model, series = GRUODEBayes(), scale.tensors(data["train"])
 optimiser = torch.optim.Adam(model.parameters(), lr=rate)
 losses = []
-for _ in range(steps):
-    rows = torch.randperm(len(shown_series[0]))[:batch_size]
-    value = loss(model, *(part[rows] for part in shown_series))
+for _ in range(updates):
+    rows = torch.randperm(len(series[0]))[:batch]
+    value = loss(model, *(part[rows] for part in series))
     optimiser.zero_grad()
     value.backward()
     nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimiser.step()
     losses.append(value.item())
-print(f"loss {losses[0]:.2f} at the start, {losses[-1]:.2f} after {steps} steps")
+print(f"loss {losses[0]:.2f} at the start, {losses[-1]:.2f} after {updates} steps")
 
-# %% mystnb={"figure": {"caption": "The loss of the model above, trained as this page was made.", "name": "fig-10-learning"}, "image": {"alt": "A line of the training loss against the step that falls steeply at first and then slowly."}} tags=["hide-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "The loss of the model above, trained as this page was made.", "name": "fig-10-learning"}, "image": {"alt": "A line of the training loss against the step that falls steeply at first and then slowly."}} tags=["hide-input"]
 gru_ode.learning(losses)
 plt.show()
 
 # %% [markdown]
 # The recorded runs use the same model for several seeds side by side. With one recorded network's
-# weights put into the class above, both say the same:
-
-
-# %% tags=["hide-input"]
-def as_torch(weights):
-    """Weights of one recorded network under the names of the class above."""
-    names = {"layers.0": "0", "layers.1": "2"}
-    found = {name: weights[name] for name in ("start", "weight", "bias")}
-    for theirs, ours in names.items():
-        for kind in ("weight", "bias"):
-            found[f"head.{ours}.{kind}"] = weights[f"head.{theirs}.{kind}"]
-    for part in ("gates", "candidate"):
-        for kind in ("weight", "bias"):
-            found[f"{part}.{kind}"] = weights[f"{part}.layers.0.{kind}"]
-    for theirs, ours in {"from_input": "ih", "from_state": "hh"}.items():
-        for kind in ("weight", "bias"):
-            found[f"cell.{kind}_{ours}"] = weights[f"cell.{theirs}.layers.0.{kind}"]
-    turned = ("head", "gates", "candidate", "cell")  # these are (inputs, outputs) in the study
-    return {
-        name: value.T if name.startswith(turned) and value.dim() == 2 else value
-        for name, value in found.items()
-    }
-
+# weights put into the class above, both say the same. `nodelib.models.gru_ode` has it for batches
+# of padded series, with both cells, every solver and checks of its input; it reproduces reference
+# numbers of De Brouwer et al.'s model to $10^{-8}$. Its flow has no biases, as theirs has none, and
+# its first state is a function of covariates. With those at zero it is the class above too:
 
 # %%
-weights = {
-    k.removeprefix("ode_bayes/"): v for k, v in run.tensors().items() if k.startswith("ode_bayes/")
-}
-plain = GRUODEBayes()
-plain.load_state_dict(as_torch(weights))
+name = "ode_bayes/"
+weights = {k.removeprefix(name): v for k, v in run.tensors().items() if name in k}
 some = tuple(part[:50] for part in scale.tensors(data["test"]))
+plain, twin = GRUODEBayes(), GRUODEBayes()
+plain.load_state_dict(by_hand.from_study(weights))
+for bias in (twin.flow.gates.bias, twin.flow.candidate.bias):
+    nn.init.zeros_(bias)
+batched = by_hand.in_library(twin, Stepping(solver, steps=substeps), noise)
+times, x, mask, seen = some
 with torch.no_grad():
-    difference = (plain(*some)[0] - ode_bayes(*study.stacked([some]))[0]).abs().max().item()
-print(f"largest difference between the two: {difference:.0e}")
-
-# %% [markdown]
-# `nodelib.models.gru_ode` has the same model for batches of padded series, with both cells, every
-# solver and checks of its input; it reproduces reference numbers of De Brouwer et al.'s model to
-# $10^{-8}$. Its flow has no biases, as theirs has none, and its first state is a function of
-# covariates. With the biases of the class above at zero and the same weights, both say the same:
-
-# %% tags=["hide-input"]
-from nodelib.models import gru_ode as library
-
-twin = GRUODEBayes()
-with torch.no_grad():
-    twin.gates.bias.zero_(), twin.candidate.bias.zero_()
-sizes = library.Sizes(features=2, hidden=hidden, p_hidden=hidden, prep_hidden=prep)
-batched = library.GRUODEBayes(
-    sizes, library.Stepping(method, steps=substeps), full=True, noise=observed, seed=0
-)
-z, r = twin.gates.weight.chunk(2)  # the library's reset gate comes first
-batched.cell.load_state_dict(
-    {"gate_weight": torch.cat((r, z)), "candidate_weight": twin.candidate.weight}
-)
-batched.predict.load_state_dict(twin.head.state_dict())
-batched.jump.load_state_dict(
-    {
-        "weight": twin.weight,
-        "bias": twin.bias,
-        **{f"gru.{k}": v for k, v in twin.cell.state_dict().items()},
-    }
-)
-with torch.no_grad():
-    batched.first[0][2].weight.zero_(), batched.first[0][2].bias.zero_()  # h(0) = 0
-times, x, mask, _ = some
-ours = twin(times, x, mask, torch.ones_like(times, dtype=torch.bool))[0]
-theirs = batched(library.make_events(times, x, mask)).before
-print(f"largest difference from the library: {(ours - theirs).abs().max().item():.0e}")
+    apart = plain(*some)[0] - ode_bayes(*study.stacked([some]))[0]
+    ours = twin(times, x, mask, torch.ones_like(seen))[0]
+    from_library = ours - batched(make_events(times, x, mask)).before
+difference = apart.abs().max().item(), from_library.abs().max().item()
+print("from the study: {:.0e}, from the library: {:.0e}".format(*difference))
 
 # %% [markdown]
 # ## How far from the optimum
@@ -329,30 +297,8 @@ print(f"largest difference from the library: {(ours - theirs).abs().max().item()
 # variance that grows with its age, fitted by likelihood. All numbers are on later events of test
 # series.
 
-
-# %% tags=["hide-input"]
-def table(variant):
-    """Likelihood and squared error of each model, and the distance to the optimum where known."""
-    columns = {"nats a value": "nll", "squared error": "mse"}
-    columns |= {"above the optimum": "excess"} if variant == "ou" else {}
-    rows = {
-        label: {
-            head: spread(measured(variant, f"{metric}.{name}"))
-            if name != "exact" or metric != "excess"
-            else "0"
-            for head, metric in columns.items()
-        }
-        for name, label in study.LABELS.items()
-        if name != "exact" or variant == "ou"
-    }
-    return shown(
-        pd.DataFrame(rows).T.rename_axis(
-            "two Ornstein-Uhlenbeck processes" if variant == "ou" else "Brusselator"
-        )
-    )
-
-
-table("ou")
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+tables.scores("ou")
 
 # %% [markdown]
 # The squared error of the exact filter is not zero: the future of a random process is random. That
@@ -361,50 +307,30 @@ table("ou")
 # The **Brusselator** is a chemical oscillator with a limit cycle, here with noise in its state. No
 # exact filter is at hand for it. Its turn is known to all series, so that a model can learn a clock:
 
-# %% tags=["hide-input"]
-table("brusselator")
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+tables.scores("brusselator")
 
 # %% [markdown]
 # GRU-ODE-Bayes has less than half of the squared error of the GRU told the gaps. In mean likelihood it
 # is behind all the same, and its seeds are far apart. The reason shows when the values are looked at
 # one by one (after the test, and for the reason only: nothing was chosen by it).
 
-# %% tags=["hide-input"]
-tails, narrowest = {}, []
-for brusselator_run in recorded("sporadic_study", "brusselator"):
-    series = study.sets("brusselator", brusselator_run.seed)
-    own = study.Scale(series["train"])
-    for name in ("ode_bayes", "gap"):
-        told = study.predict(
-            study.recorded_model(brusselator_run.tensors(), name), own, series["test"]
-        )
-        chosen = series["test"].targets
-        each = np.sort(gaussian_nll(series["test"].x, *told)[chosen])
-        narrowest += [np.sqrt(told[1][chosen].min())] if name == "ode_bayes" else []
-        for head, value in {
-            "mean": each.mean(),
-            "median": np.median(each),
-            "mean without the worst 1%": each[: int(0.99 * len(each))].mean(),
-            "worst value": each[-1],
-        }.items():
-            tails.setdefault(name, {}).setdefault(head, []).append(float(value))
-shown(
-    pd.DataFrame(
-        {
-            study.LABELS[name]: {head: spread(v, 2) for head, v in heads.items()}
-            for name, heads in tails.items()
-        }
-    ).T.rename_axis("nats a value, Brusselator")
-)
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+tails = tables.tails()
+tails
 
-# %% tags=["remove-input"]
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
 Markdown(
-    f"""A few values in a few series ruin the mean. There the model is far off and very sure: it gives
-standard deviations down to {min(narrowest):.3f}, where the noise of the measurement alone is
-{study.PROCESSES["brusselator"].noise:g}. For ninety-nine values in a hundred its likelihood is the
-better one in every seed. A floor under the variance would be the cure; it was not tried, because the test
+    f"""A few values in a few series ruin the mean. There the model is far off and
+very sure: it gives standard deviations down to {tails.narrowest:.3f}, where the
+noise of the measurement alone is {study.PROCESSES["brusselator"].noise:g}. For
+ninety-nine values in a hundred its likelihood is the better one in every seed. A
+floor under the variance would be the cure; it was not tried, because the test
 series had been used."""
 )
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+source("sporadic_study", "ou", "brusselator")
 
 # %% [markdown]
 # ## What the parts are worth
@@ -414,7 +340,7 @@ series had been used."""
 # not what each can reach. *No flow* keeps the state constant between
 # events and hides the time from the model altogether.
 
-# %% mystnb={"figure": {"caption": "Nats above the exact filter with one thing changed at a time: a dot for each seed, a bar for the mean.", "name": "fig-10-ablations"}, "image": {"alt": "Horizontal bars for eight variants of the model: as it is, minimal cell, with imputation, without the divergence, plain jump, no flow, one Euler step a gap, one midpoint step a gap. Three dots lie about the end of each bar."}} tags=["hide-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Nats above the exact filter with one thing changed at a time: a dot for each seed, a bar for the mean.", "name": "fig-10-ablations"}, "image": {"alt": "Horizontal bars for eight variants of the model: as it is, minimal cell, with imputation, without the divergence, plain jump, no flow, one Euler step a gap, one midpoint step a gap. Three dots lie about the end of each bar."}} tags=["hide-input"]
 NAMES = {
     "as_is": "as it is",
     "minimal": "minimal cell",
@@ -425,19 +351,25 @@ NAMES = {
     "one_step": "one Euler step a gap",
     "midpoint_one_step": "one midpoint step a gap",
 }
-gru_ode.ablations({label: measured("ablations", f"excess.{name}") for name, label in NAMES.items()})
+excess = {
+    label: recorded.measured("sporadic_study", "ablations", f"excess.{name}")
+    for name, label in NAMES.items()
+}
+gru_ode.ablations(excess)
 plt.show()
 
 # %% [markdown]
 # Two parts carry the model: the flow, and the error in the jump. The minimal cell and imputation
 # change nothing that three seeds could show. The divergence does not help here: without it
-# the mean is lower, by about the spread of the seeds. The listing of the loop has a step `delta_t` and
-# a solver; in these runs every gap has the same number of steps.
+# the mean is lower, by about the spread of the seeds.
 #
 # The step and the solver belong to the model as it is trained: with few Euler steps the
 # network learns a map that works with those steps, and need not be close to the ODE's solution.
 #
 # ## The deck's listings
+#
+# One deck calls the model "theoretically perfect" for sporadic data and prints two forms of it
+# {cite}`doc000`.
 #
 # **The loop** is the walk above, for one series at a time. It is slow because every small operation
 # waits for Python and for PyTorch's dispatch: the same walk for 64 series at once takes hardly longer
@@ -452,49 +384,82 @@ plt.show()
 # shorter than the others, and a record that is short enough keeps its own times where all other
 # pieces begin at 0. An overlap as large as a piece would never end.
 
-# %% tags=["remove-input"]
-listing = "gru_ode_listings"
+
+# %% jupyter={"source_hidden": true} tags=["remove-cell"]
+def of_listings(metric):
+    """Mean of a recorded metric of the listings."""
+    return recorded.mean("gru_ode_listings", "listings", metric)
+
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
 Markdown(
-    f"""In numbers: 64 series take {mean("listings", "python.batch_64", listing):.1f} times as long as
-one. The vectorised states are off from the loop's by
-{mean("listings", "vectorised.against_loop", listing):.0%} of the largest; without jumps by
-{mean("listings", "vectorised.without_jumps", listing):.0e}. For every interval its solver calls the
-field {mean("listings", "vectorised.evaluations_for_an_interval", listing):.0f} times in turn. Of records
-of random length {mean("listings", "chunks.uniform", listing):.1%} fall into pieces of one length."""
+    f"""In numbers: of the time of a walk of one series
+{of_listings("python.share"):.0%} is spent outside PyTorch's operators, and 64
+series take {of_listings("python.batch_64"):.1f} times as long as one. The
+vectorised states are off from the loop's by
+{of_listings("vectorised.against_loop"):.0%} of the largest; without jumps by
+{of_listings("vectorised.without_jumps"):.0e}. For every interval its solver calls
+the field {of_listings("vectorised.evaluations_for_an_interval"):.0f} times in turn.
+Of records of random length {of_listings("chunks.uniform"):.1%} fall into pieces of
+one length."""
 )
 
-# %% tags=["remove-cell"]
-# checks: what the prose says of recorded and live numbers must be so
-assert losses[-1] < losses[0]
-assert difference < 1e-4
-assert mean("listings", "python.batch_64", listing) < 4
-assert all(name == "another" for name in measured("listings", "vectorised.model", listing))
-assert mean("listings", "vectorised.without_jumps", listing) < 1e-3
-assert measured("listings", "chunks.undefined_count", listing) == [5, 5, 5]
-assert (study.STEPS["ablations"], study.STEPS["ou"]) == (80, 300)
-assert list(NAMES) == list(study.ABLATIONS)
-worst = max(measured("ablations", "excess.as_is"))
-assert min(measured("ablations", "excess.plain_jump")) > worst
-assert min(measured("ablations", "excess.no_flow")) > worst
-for name in ("minimal", "impute"):
-    apart = abs(mean("ablations", f"excess.{name}") - mean("ablations", "excess.as_is"))
-    assert apart < statistics.stdev(measured("ablations", "excess.as_is"))
-assert mean("ablations", "excess.no_divergence") < mean("ablations", "excess.as_is")
-assert min(measured("ou", "excess.ode_bayes")) > 0
-assert mean("ou", "excess.ode_bayes") < mean("ou", "excess.gap") < mean("ou", "excess.last")
-assert mean("brusselator", "mse.ode_bayes") < mean("brusselator", "mse.gap") / 2
-assert mean("brusselator", "over_gap.ode_bayes") < 0
-assert min(narrowest) < study.PROCESSES["brusselator"].noise
-for ours, theirs in zip(*(tails[name]["mean without the worst 1%"] for name in tails), strict=True):
-    assert ours < theirs
-assert side_by_side.Choices(**vars(study.BASE)).observed == observed
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+source("gru_ode_listings")
 
 # %% [markdown]
 # ## The verdicts
 
-# %% tags=["hide-input"]
-claims.table("10")
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+tally("10")
 
+# %% [markdown]
+# Three of them answer this page's question:
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+answers = "000-perfect-for-sporadic", "000-loop-bottleneck"
+chosen(*answers, "000-vectorised-same-model")
+
+
+# %% jupyter={"source_hidden": true} tags=["remove-cell"]
+# checks: what the prose says of recorded and live numbers must be so
+def taken(variant, metric):
+    return recorded.measured("sporadic_study", variant, metric)
+
+
+def middle(variant, metric):
+    return statistics.fmean(taken(variant, metric))
+
+
+assert losses[-1] < losses[0]
+assert max(difference) < 1e-4
+assert of_listings("python.batch_64") < 4
+listing = recorded.runs("gru_ode_listings", "listings")
+assert {run.metric("vectorised.model") for run in listing} == {"another"}
+assert of_listings("vectorised.without_jumps") < 1e-3
+assert {run.metric("chunks.undefined_count") for run in listing} == {5}
+assert (study.STEPS["ablations"], study.STEPS["ou"]) == (80, 300)
+assert list(NAMES) == list(study.ABLATIONS)
+worst = max(taken("ablations", "excess.as_is"))
+assert min(taken("ablations", "excess.plain_jump")) > worst
+assert min(taken("ablations", "excess.no_flow")) > worst
+as_is = middle("ablations", "excess.as_is")
+for name in ("minimal", "impute"):
+    apart = abs(middle("ablations", f"excess.{name}") - as_is)
+    assert apart < statistics.stdev(taken("ablations", "excess.as_is"))
+assert middle("ablations", "excess.no_divergence") < as_is
+assert min(taken("ou", "excess.ode_bayes")) > 0
+ordered = [middle("ou", f"excess.{name}") for name in ("ode_bayes", "gap", "last")]
+assert ordered == sorted(ordered)
+assert middle("brusselator", "mse.ode_bayes") < middle("brusselator", "mse.gap") / 2
+assert middle("brusselator", "over_gap.ode_bayes") < 0
+assert tails.narrowest < study.PROCESSES["brusselator"].noise
+
+# %% jupyter={"source_hidden": true} tags=["remove-cell"]
+most = "mean without the worst 1%"
+best = [tails.numbers[name][most] for name in ("ode_bayes", "gap")]
+assert all(ours < theirs for ours, theirs in zip(*best, strict=True))
+assert len(recorded.runs("sporadic_study", "ou")) == 3
 # %% [markdown]
 # ## Exercises
 #
@@ -511,4 +476,31 @@ claims.table("10")
 # At $h_i = 1$ the slope is $(1 - z_i)(n_i - 1) < 0$, at $-1$ it is positive. An Euler step is
 # $h_i + \Delta t\,(1 - z_i)(n_i - h_i)$, a weighted mean of $h_i$ and $n_i$ while
 # $\Delta t\,(1 - z_i) \le 1$; so it is kept for $\Delta t \le 1$, and need not be beyond.
+# ````
+#
+# ````{exercise} How sure after a jump
+# :label: ex-10-sure
+#
+# Take the two losses for one value $x$ of which the state before the jump knew nothing. For which
+# mean and variance is the divergence {eq}`eq-10-kl` least? A Kalman filter that had the variance
+# $v$ before the value, and measures with noise $s$, is left with $v s^2 / (v + s^2)$. Which of the
+# two is surer, and what does that say about *mixing*?
+# ````
+#
+# ````{solution} ex-10-sure
+# :class: dropdown
+#
+# The derivative of {eq}`eq-10-kl` in $\mu$ is $(\mu - x)/s^2$, zero at $\mu = x$; that in $\sigma$ is
+# $\sigma/s^2 - 1/\sigma$, zero at $\sigma = s$. So the divergence asks for the value itself and the
+# variance $s^2$, and forgets all that was known before: the filter's variance is smaller, by the
+# factor $v/(v + s^2)$, and its mean lies between the prediction and the value. With a small noise
+# both nearly agree. With a large one the divergence pulls away from the optimum, and the more so
+# the larger *mixing* is.
+#
+# ```python
+# v, s = 0.3, 0.5
+# sigma = torch.linspace(0.1, 1.0, 9001)
+# kl = torch.log(s / sigma) + sigma**2 / (2 * s**2) - 0.5
+# assert abs(sigma[kl.argmin()] - s) < 1e-3 and v * s**2 / (v + s**2) < s**2
+# ```
 # ````

@@ -5,6 +5,7 @@ at each event that is seen. Every series walks its own gaps, each in the same nu
 Tensors have a leading axis S of seeds. h(0) is learned, as these series have no covariates.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,19 +13,19 @@ import torch
 from torch import Tensor, nn
 
 from nodelib.errors import ModelError
+from nodelib.models import gaussians, gru_ode
 from nodelib.models.networks import MLP
 from nodelib.models.sporadic import GRUCells
-from nodelib.ode import tableaus
-from nodelib.ode.steps import runge_kutta_step
 
-STEPS = {"euler": tableaus.EULER, "midpoint": tableaus.MIDPOINT, "rk4": tableaus.RK4}
+SOLVERS = ("euler", "midpoint", "rk4")
 
 
 @dataclass(frozen=True)
 class Choices:
     """What the ablations change; ``mixing`` weighs the divergence after the jump.
 
-    ``steps`` is the number of solver steps for a gap, 0 for a state that does not flow. ``jump`` is
+    ``steps`` is the number of solver steps for a gap, 0 for a state that does not flow; with
+    ``delta_t`` a gap takes as many as it needs for steps of at most that length. ``jump`` is
     "error" (value, mean, log-variance and error of each measured component) or "plain" (the values
     and their masks alone). ``observed`` is the standard deviation about a measured value that the
     divergence asks the state for.
@@ -36,17 +37,26 @@ class Choices:
     impute: bool = False
     solver: str = "euler"
     steps: int = 2
+    delta_t: float | None = None
     mixing: float = 0.1
     jump: str = "error"
     observed: float = 0.05
 
     def __post_init__(self) -> None:
-        if self.solver not in STEPS:
-            raise ModelError(f"there is no solver {self.solver!r}; there are {', '.join(STEPS)}")
+        if self.solver not in SOLVERS:
+            raise ModelError(f"there is no solver {self.solver!r}; there are {', '.join(SOLVERS)}")
         if self.jump not in ("error", "plain"):
             raise ModelError(f"jump {self.jump!r}: choose 'error' or 'plain'")
         if self.steps < 0 or self.mixing < 0 or self.observed <= 0:
             raise ModelError("steps and mixing must not be negative, observed must be positive")
+
+    @property
+    def stepping(self) -> gru_ode.Stepping | None:
+        """How a gap is stepped over; None for a state that does not flow."""
+        if not self.steps:
+            return None
+        steps = self.steps if self.delta_t is None else None
+        return gru_ode.Stepping(self.solver, steps=steps, delta_t=self.delta_t)
 
 
 class GRUODEBayes(nn.Module):
@@ -55,6 +65,7 @@ class GRUODEBayes(nn.Module):
     def __init__(self, choices: Choices, components: int, seeds: Sequence[int]) -> None:
         super().__init__()
         self.choices, self.members = choices, len(seeds)
+        self.stepping = choices.stepping
         hidden, gates = choices.hidden, 3 if choices.full else 2
         self.start = nn.Parameter(torch.zeros(len(seeds), 1, hidden))
         self.head = MLP((hidden, hidden, 2 * components), "relu", seeds=seeds)
@@ -88,18 +99,21 @@ class GRUODEBayes(nn.Module):
         if fed is not None:
             gates = gates + fed[..., :-hidden]
         gates = torch.sigmoid(gates)
-        z = gates[..., :hidden]
-        r = gates[..., hidden:] if self.choices.full else z
-        n = self.candidate(r * h)
-        return (1 - z) * (torch.tanh(n if fed is None else n + fed[..., -hidden:]) - h)
+        update = gates[..., :hidden]
+        reset = gates[..., hidden:] if self.choices.full else update
+
+        def candidate(gated: Tensor) -> Tensor:
+            drawn = self.candidate(gated)
+            return drawn if fed is None else drawn + fed[..., -hidden:]
+
+        return gru_ode.slope(h, reset, update, candidate)
 
     def flow(self, h: Tensor, gap: Tensor) -> Tensor:
         """The state after each series' own gap (S, B, 1)."""
-        for _ in range(self.choices.steps):
-            step = gap / self.choices.steps
-            tableau = STEPS[self.choices.solver]
-            h = runge_kutta_step(lambda _, y, s=step: s * self.slope(y), tableau, 0.0, 1.0, h)[0]
-        return h
+        if self.stepping is None:
+            return h
+        length, count = self.stepping.plan(gap)
+        return self.stepping.advance(self.slope, h, length, count, int(count.max()))
 
     def jump(self, h: Tensor, p: Tensor, x: Tensor, used: Tensor) -> Tensor:
         """The state after values x (S, B, F) of the components ``used`` are taken in."""
@@ -141,13 +155,12 @@ class GRUODEBayes(nn.Module):
 def nll(p: Tensor, x: Tensor, chosen: Tensor) -> Tensor:
     """Gaussian negative log-likelihood of the chosen entries, the mean for each network, (S,)."""
     mean, log_variance = p.chunk(2, -1)
-    each = 0.5 * (log_variance + (x - mean) ** 2 * torch.exp(-log_variance) + 1.8378770664093453)
+    each = -gaussians.log_density(x, mean, log_variance)
     return (each * chosen).sum((1, 2, 3)) / chosen.sum((1, 2, 3))
 
 
 def divergence(p: Tensor, x: Tensor, observed: float, chosen: Tensor) -> Tensor:
     """KL(prediction after the jump || N(x, observed²)), the mean of chosen entries, (S,)."""
     mean, log_variance = p.chunk(2, -1)
-    ratio = (log_variance.exp() + (mean - x) ** 2) / observed**2
-    each = 0.5 * (ratio - 1 - log_variance + 2 * torch.log(torch.tensor(observed)))
+    each = gaussians.kl(mean, log_variance, x, 2 * math.log(observed))
     return (each * chosen).sum((1, 2, 3)) / chosen.sum((1, 2, 3))

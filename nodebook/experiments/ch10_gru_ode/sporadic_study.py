@@ -10,8 +10,9 @@ planned first: seeds stand side by side, at about 0.08 s of one core for a step 
 0.03 s of a baseline, so that all three variants fit in ten minutes of one core.
 
 Variants: ``ou`` (two correlated Ornstein-Uhlenbeck processes, with the exact filter),
-``brusselator``, and ``ablations`` (on ``ou``, at the one rate of 0.01 and for fewer steps, with one
-thing changed at a time).
+``brusselator``, ``changing_mean`` (``ou`` with means that move within the series, as in the paper,
+with the exact filter), and, on ``ou``, at the one rate of 0.01 and for fewer steps, with one thing
+changed at a time, ``ablations`` (parts of the model) and ``solvers`` (solver and steps).
 
 Training maximises the likelihood of every measured entry before it is taken in, those of the later
 events included; GRU-ODE-Bayes adds ``mixing`` times the divergence after the jump.
@@ -32,6 +33,7 @@ import torch
 from torch import Tensor, nn
 
 from nodebook.evidence import results
+from nodebook.experiments.ch10_gru_ode.changing_mean import ChangingMean
 from nodebook.experiments.ch10_gru_ode.side_by_side import Choices, GRUODEBayes, divergence, nll
 from nodelib.data.sporadic import (
     SPLITS,
@@ -46,17 +48,21 @@ from nodelib.models.sporadic import LastObservation, SporadicGRU
 from nodelib.seeds import generator
 from nodelib.training import Recipe, train
 
-VARIANTS = ("ou", "brusselator", "ablations")
+VARIANTS = ("ou", "brusselator", "changing_mean", "ablations", "solvers")
 SEEDS = (0, 1, 2)
 NEEDS = ()
 TOLERANCE = {"*": 5e-3}
 
-PROCESSES = {"ou": DoubleOU(), "brusselator": Brusselator()}
-SAMPLINGS = {"ou": Sampling(), "brusselator": Sampling(until=18.0, end=24.0)}
+PROCESSES = {"ou": DoubleOU(), "brusselator": Brusselator(), "changing_mean": ChangingMean()}
+SAMPLINGS = {
+    "ou": Sampling(),
+    "brusselator": Sampling(until=18.0, end=24.0),
+    "changing_mean": Sampling(),
+}
 COUNTS = {"train": 400, "validation": 200, "test": 1000}
 MODELS = ("ode_bayes", "gap", "decay")
 RATES = (0.003, 0.01)
-STEPS = {"ou": 300, "brusselator": 200, "ablations": 80}
+STEPS = {"ou": 300, "brusselator": 200, "changing_mean": 200, "ablations": 80, "solvers": 80}
 BATCH, HIDDEN = 64, 24
 BASE = Choices(hidden=HIDDEN, observed=0.1)
 ABLATIONS: Mapping[str, dict] = {
@@ -69,6 +75,14 @@ ABLATIONS: Mapping[str, dict] = {
     "one_step": {"steps": 1},
     "midpoint_one_step": {"solver": "midpoint", "steps": 1},
 }
+SOLVERS: Mapping[str, dict] = {
+    "euler_2": {},
+    "euler_4": {"steps": 4},
+    "euler_delta_t": {"delta_t": 0.25},
+    "midpoint_2": {"solver": "midpoint"},
+    "rk4_1": {"solver": "rk4", "steps": 1},
+}
+CHANGES = {"ablations": ABLATIONS, "solvers": SOLVERS}
 LABELS = {
     "exact": "exact filter",
     "ode_bayes": "GRU-ODE-Bayes",
@@ -82,7 +96,12 @@ Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
 def process_of(variant: str) -> str:
     """The name of the process that a variant is about."""
-    return "brusselator" if variant == "brusselator" else "ou"
+    return variant if variant in PROCESSES else "ou"
+
+
+def models_of(variant: str) -> tuple[str, ...]:
+    """The networks that a variant trains."""
+    return tuple(CHANGES[variant]) if variant in CHANGES else MODELS
 
 
 def sets(variant: str, seed: int) -> dict[str, SporadicSeries]:
@@ -114,10 +133,10 @@ def stacked(batches: Sequence[Batch]) -> Batch:
 
 
 def build(name: str, seeds: Sequence[int]) -> nn.Module:
-    """Untrained networks side by side: one of ``MODELS`` or of ``ABLATIONS``."""
+    """Untrained networks side by side: one of ``MODELS``, ``ABLATIONS`` or ``SOLVERS``."""
     if name in ("gap", "decay"):
         return SporadicGRU(name, 2, HIDDEN, seeds)
-    changed = {} if name == "ode_bayes" else ABLATIONS[name]
+    changed = ({"ode_bayes": {}} | ABLATIONS | SOLVERS)[name]
     return GRUODEBayes(Choices(**{**vars(BASE), **changed}), 2, seeds)
 
 
@@ -168,7 +187,7 @@ def run_together(variant: str, seeds: Sequence[int]) -> dict[int, results.Outcom
     data = {seed: sets(variant, seed) for seed in seeds}
     scales = {seed: Scale(data[seed]["train"]) for seed in seeds}
     shown = [scales[seed].tensors(data[seed]["train"]) for seed in seeds]
-    names, rates = (tuple(ABLATIONS), (0.01,)) if variant == "ablations" else (MODELS, RATES)
+    names, rates = models_of(variant), (0.01,) if variant in CHANGES else RATES
     tensors: dict[int, dict[str, Tensor]] = {seed: {} for seed in seeds}
     choice = {seed: {"validation": {}, "chosen": {}} for seed in seeds}
     histories: dict[int, dict] = {seed: {} for seed in seeds}
@@ -224,11 +243,11 @@ def measure(
     """Metrics on the test series."""
     test, scale = data["test"], Scale(data["train"])
     told = {}
-    for name in ABLATIONS if variant == "ablations" else MODELS:
+    for name in models_of(variant):
         told[name] = predict(recorded_model(tensors, name), scale, test)
-    if process_of(variant) == "ou":
-        told["exact"] = PROCESSES["ou"].filter(test)
-    if variant != "ablations":
+    if process_of(variant) != "brusselator":
+        told["exact"] = PROCESSES[process_of(variant)].filter(test)
+    if variant not in CHANGES:
         told["last"] = carried(data["train"], test)
     scores = {name: scored(test, *prediction) for name, prediction in told.items()}
     found = {

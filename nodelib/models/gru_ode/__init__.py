@@ -9,28 +9,29 @@ come mean and log-variance of every feature.
     (followed.loss(mixing=1e-4) / followed.count.sum()).backward()
     ahead = predict(model, events, torch.linspace(0, 12, 241))        # ahead.mean, ahead.logvar
 
+``GRUODEBayes(..., compile=True)`` compiles the walk over the events: worth it for long trainings.
+
 Data: ``pad_events`` (lists), ``make_events`` (padded tensors), ``merge_simultaneous``; both give
 ``Events``, checked. Model: ``GRUODEBayes(Sizes(...), Stepping(...), full=, impute=, noise=, seed=,
 dtype=)``; called on events it gives ``Followed`` (``h``, ``logits``, ``nll``, ``kl``, ``count``,
 ``before``, ``after``, ``loss(mixing)``). ``Stepping(solver, steps=n)`` takes n steps in every gap,
 ``Stepping(solver, delta_t=d)`` steps of at most d, and ``Stepping("dopri5", adaptive=True, rtol=,
 atol=)`` as many as the tolerance asks. ``predict`` gives ``Prediction`` (``mean``, ``logvar``,
-``h``) at any times. Parts: ``GRUODECell``, ``GRUBayes``, ``gaussian_nll``, ``gaussian_kl``.
-``walk`` is the reference computation over the union of times, ``read_case`` reads its cases.
+``h``) at any times. Parts: ``GRUODECell`` and its ``slope``, ``GRUBayes``, ``gaussian_nll``,
+``gaussian_kl``.
+``walk`` is the reference computation over the union of times.
 """
 
-from nodelib.models.gru_ode.cells import GRUODECell
+from nodelib.models.gru_ode.cells import GRUODECell, slope
 from nodelib.models.gru_ode.events import Events, make_events, merge_simultaneous, pad_events
 from nodelib.models.gru_ode.jump import GRUBayes
 from nodelib.models.gru_ode.losses import gaussian_kl, gaussian_nll
 from nodelib.models.gru_ode.model import Followed, GRUODEBayes, Sizes
 from nodelib.models.gru_ode.prediction import Prediction, predict, predict_from
-from nodelib.models.gru_ode.reference import Case, named, read_case
 from nodelib.models.gru_ode.stepping import Stepping
 from nodelib.models.gru_ode.walk import Walk, walk
 
 __all__ = [
-    "Case",
     "Events",
     "Followed",
     "GRUBayes",
@@ -44,10 +45,9 @@ __all__ = [
     "gaussian_nll",
     "make_events",
     "merge_simultaneous",
-    "named",
     "pad_events",
     "predict",
     "predict_from",
-    "read_case",
+    "slope",
     "walk",
 ]

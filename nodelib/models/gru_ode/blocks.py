@@ -1,5 +1,6 @@
-"""The walk over events in blocks, which can be redone backwards to save memory."""
+"""The walk over events in blocks, which can be redone backwards to save memory, or compiled."""
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -8,9 +9,14 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from nodelib.errors import ModelError
+from nodelib.models.gru_ode import compiled
 
 if TYPE_CHECKING:
     from nodelib.models.gru_ode.model import GRUODEBayes
+
+Rows = tuple[Tensor, ...]
+"""Lengths and numbers of the steps before K events (K, B, 1), their values and masks (K, B, F),
+and which are real (K, B, 1): false in padding, where nothing jumps."""
 
 
 @dataclass(frozen=True)
@@ -22,38 +28,40 @@ class Plan:
     most: list[int]
 
 
-def pass_events(
-    model: "GRUODEBayes",
-    h: Tensor,
-    joint: Tensor,
-    dt: Tensor,
-    count: Tensor,
-    x: Tensor,
-    observed: Tensor,
-    real: Tensor,
-    most: tuple[int, ...],
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Flow to each of K events and jump there.
+def pass_event(
+    model: "GRUODEBayes", h: Tensor, joint: Tensor, row: Rows, most: int
+) -> tuple[Tensor, Tensor]:
+    """Flow to the next event of each sample and jump there.
 
     Args:
         model: the model.
         h: states (B, H).
         joint: the jump's ``joint_weight()``.
-        dt, count: the plan of the gaps before the events, (K, B, 1).
-        x, observed: values and mask, (K, B, F).
-        real: false in padding, where nothing jumps, (K, B, 1).
-        most: the largest count of each gap.
+        row: one row of ``Rows``.
+        most: the largest number of steps of any sample.
+
+    Returns:
+        The states after the jumps, and what was predicted before them (B, 2F).
+    """
+    dt, count, x, observed, real = row
+    h = model.flow(h, dt, count, most)
+    p = model.predict(h)
+    mean, logvar = p.chunk(2, -1)
+    jumped = model.jump(h, x, observed, mean, logvar, joint)
+    return torch.where(real, jumped, h), p
+
+
+def pass_events(
+    model: "GRUODEBayes", h: Tensor, joint: Tensor, rows: Rows, most: tuple[int, ...]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """``pass_event`` over all rows, with the largest number of steps of each.
 
     Returns:
         The last states; predictions before the jumps (K, B, 2F); states after them (K, B, H).
     """
     before, after = [], []
     for k, steps in enumerate(most):
-        h = model.flow(h, dt[k], count[k], steps)
-        p = model.predict(h)
-        mean, logvar = p.chunk(2, -1)
-        jumped = model.jump(h, x[k], observed[k], mean, logvar, joint)
-        h = torch.where(real[k], jumped, h)
+        h, p = pass_event(model, h, joint, tuple(part[k] for part in rows), steps)
         before.append(p)
         after.append(h)
     return h, torch.stack(before), torch.stack(after)
@@ -64,19 +72,24 @@ def in_blocks(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """What ``pass_events`` returns of all events, block by block."""
     joint = model.jump.joint_weight()
-    size = model.checkpoint or len(x)
+    events = len(x)  # the gap to the end is none of these
+    rows = (plan.dt[:events], plan.count[:events], x, observed, real)
+    most = tuple(plan.most[:events])
+    if model.compiled and events:
+        try:
+            return compiled.in_blocks(model, h, joint, rows, max(most))
+        except compiled.NoCompiler as error:
+            model.compiled = False
+            warnings.warn(f"{error}; going on without compilation", stacklevel=4)
+    size = model.checkpoint or events
     before, after = [h.new_zeros(0, len(h), 2 * x.shape[-1])], [h.new_zeros(0, *h.shape)]
-    for first in range(0, len(x), size or 1):
-        rows = slice(first, first + size)
-        gaps = slice(first, first + len(x[rows]))  # the gap to the end is none of these
-        data = (plan.dt[gaps], plan.count[gaps], x[rows], observed[rows], real[rows])
-        most = tuple(plan.most[gaps])
+    for first in range(0, events, size or 1):
+        block = slice(first, first + size)
+        data = (tuple(part[block] for part in rows), most[block])
         if model.checkpoint and torch.is_grad_enabled():
-            h, p, states = checkpoint(
-                pass_events, model, h, joint, *data, most, use_reentrant=False
-            )
+            h, p, states = checkpoint(pass_events, model, h, joint, *data, use_reentrant=False)
         else:
-            h, p, states = pass_events(model, h, joint, *data, most)
+            h, p, states = pass_events(model, h, joint, *data)
         before.append(p)
         after.append(states)
     return h, torch.cat(before), torch.cat(after)

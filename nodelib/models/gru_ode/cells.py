@@ -4,9 +4,24 @@ Source: De Brouwer, Simm, Arany & Moreau 2019, "GRU-ODE-Bayes", section 2.2. A G
 to ``z h + (1 - z) u``; the difference, ``(1 - z)(u - h)``, is taken as the derivative of h.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
+
+
+def slope(
+    h: Tensor, reset: Tensor, update: Tensor, candidate: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """``dh/dt = (1 - update)(tanh(candidate(reset h)) - h)`` of states (..., H).
+
+    Args:
+        h: the states.
+        reset, update: the gates, in (0, 1), of the shape of h; the same for the minimal cell.
+        candidate: from the gated states (..., H) to where h is drawn, before its tanh.
+    """
+    return (1 - update) * (torch.tanh(candidate(reset * h)) - h)
 
 
 class GRUODECell(nn.Module):
@@ -47,7 +62,9 @@ class GRUODECell(nn.Module):
             gates = gates + pushed[..., :size]
         gates = torch.sigmoid(gates)
         reset, update = gates[..., : self.hidden], gates[..., size - self.hidden :]
-        candidate = linear(reset * h, self.candidate_weight)
-        if pushed is not None:
-            candidate = candidate + pushed[..., size:]
-        return (1 - update) * (torch.tanh(candidate) - h)
+
+        def candidate(gated: Tensor) -> Tensor:
+            drawn = linear(gated, self.candidate_weight)
+            return drawn if pushed is None else drawn + pushed[..., size:]
+
+        return slope(h, reset, update, candidate)

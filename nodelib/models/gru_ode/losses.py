@@ -7,8 +7,9 @@ the Kullback-Leibler divergence from the prediction to ``N(x, noise^2)``.
 
 import math
 
-import torch
 from torch import Tensor
+
+from nodelib.models.gaussians import kl, log_density
 
 NOISE = 0.01
 """Standard deviation of an observation in the second loss, as in the reference computation."""
@@ -16,15 +17,14 @@ NOISE = 0.01
 
 def gaussian_nll(x: Tensor, mean: Tensor, logvar: Tensor, observed: Tensor) -> Tensor:
     """``-log N(x; mean, exp(logvar))`` with its constant, zero where not observed; elementwise."""
-    error, logvar = (x - mean) * observed, logvar * observed
-    constant = math.log(2 * math.pi)
-    return 0.5 * (error.square() * torch.exp(-logvar) + logvar + constant * observed)
+    # Masked before exp as well: of a feature not observed even an overflow must not count.
+    x, mean, logvar = x * observed, mean * observed, logvar * observed
+    return -log_density(x, mean, logvar) * observed
 
 
 def gaussian_kl(
     x: Tensor, mean: Tensor, logvar: Tensor, observed: Tensor, noise: float = NOISE
 ) -> Tensor:
     """``KL(N(mean, exp(logvar)) || N(x, noise^2))``, zero where not observed; elementwise."""
-    error, logvar = (x - mean) * observed, logvar * observed
-    spread = (torch.exp(logvar) + error.square()) / (2 * noise**2)
-    return (spread - 0.5 * logvar + (math.log(noise) - 0.5)) * observed
+    x, mean, logvar = x * observed, mean * observed, logvar * observed
+    return kl(mean, logvar, x, 2 * math.log(noise)) * observed

@@ -18,6 +18,9 @@ from nodelib.models.gru_ode.jump import GRUBayes
 from nodelib.models.gru_ode.losses import NOISE, gaussian_kl, gaussian_nll
 from nodelib.models.gru_ode.stepping import Stepping
 
+FAR = 1e6
+"""Size of a state that overflows: its equation keeps it in (-1, 1), only too long steps do not."""
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -88,6 +91,10 @@ class GRUODEBayes(nn.Module):
         noise: standard deviation of an observation in the second loss.
         checkpoint: events in a block of which only the first state is kept, and which is redone in
             the backward pass; None keeps everything.
+        compile: whether the walk over the events is compiled at its first call, which takes tens
+            of seconds for each size of batch, and again where gradients are not wanted. Needs a C++
+            compiler; without one there is a warning, and no compilation. Not for an adaptive
+            solver. Results differ by rounding.
         seed: of the initial weights.
         dtype: of the parameters.
     """
@@ -101,6 +108,7 @@ class GRUODEBayes(nn.Module):
         impute: bool = False,
         noise: float = NOISE,
         checkpoint: int | None = None,
+        compile: bool = False,
         seed: int,
         dtype: torch.dtype = torch.float32,
     ) -> None:
@@ -108,7 +116,9 @@ class GRUODEBayes(nn.Module):
         if not noise > 0:
             raise ModelError(f"noise must be a positive number, not {noise}")
         check_blocks(checkpoint)
-        self.checkpoint = checkpoint
+        if compile and stepping.adaptive:
+            raise ModelError("an adaptive solver is not compiled: take fixed steps")
+        self.checkpoint, self.compiled = checkpoint, compile
         self.sizes, self.stepping, self.noise, self.impute = sizes, stepping, noise, impute
         s = sizes
         with torch.random.fork_rng(devices=[]):
@@ -195,14 +205,18 @@ class GRUODEBayes(nn.Module):
     def refuse_overflow(
         self, events: Events, h: Tensor, nll: Tensor, kl: Tensor, states: Tensor
     ) -> None:
-        """ModelError naming sample and row where a state or a loss is not finite."""
-        good = h.isfinite().all(1) & nll.isfinite() & kl.isfinite()
+        """ModelError naming sample and row where a state is beyond ``FAR`` or a loss not finite."""
+
+        def near(states: Tensor) -> Tensor:
+            return (states.abs() < FAR).all(-1)  # false of NaN as well
+
+        good = near(h) & near(states).all(1) & nll.isfinite() & kl.isfinite()
         if good.all():
             return
         k = int((~good).nonzero()[0])
-        lost = (~states[k].isfinite().all(1)).nonzero()
+        lost = (~near(states[k])).nonzero()
         row = int(lost[0]) - 1 if len(lost) else None
-        if row is None and not h[k].isfinite().all():
+        if row is None and not near(h[k]):
             row = int(events.lengths[k])
         if row is None:
             raise ModelError(f"a loss of sample {k} overflows: scale its values to about 1")

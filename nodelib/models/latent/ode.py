@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from nodelib.errors import ModelError
+from nodelib.models.gaussians import kl_to_standard, log_density, sample
 from nodelib.models.latent.cells import Recurrent, gaps, generators, part_seeds
-from nodelib.models.latent.gaussians import kl_to_standard, log_density, sample
 from nodelib.models.networks import MLP, Affine, Field, member_count
 from nodelib.ode.gradients import odeint
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from nodelib.models.gaussians import log_density
 from nodelib.models.latent.cells import Recurrent, gaps_ahead, generators
-from nodelib.models.latent.gaussians import log_density
 from nodelib.models.networks import Affine, member_count
 
 

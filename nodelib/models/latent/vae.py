@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from nodelib.models.gaussians import kl_to_standard, log_density, sample
 from nodelib.models.latent.cells import part_seeds
-from nodelib.models.latent.gaussians import kl_to_standard, log_density, sample
 from nodelib.models.networks import MLP
 
 

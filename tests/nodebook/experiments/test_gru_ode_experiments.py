@@ -7,16 +7,19 @@ from torch.distributions import Normal, kl_divergence
 
 from nodebook.documents import chunk_listing
 from nodebook.experiments.ch10_gru_ode import gru_ode_listings, sporadic_study
+from nodebook.experiments.ch10_gru_ode.changing_mean import ChangingMean
 from nodebook.experiments.ch10_gru_ode.side_by_side import (
     Choices,
     GRUODEBayes,
     divergence,
     nll,
 )
+from nodelib.data.sporadic import Sampling
 from nodelib.errors import ModelError
 from nodelib.ode.gradients import odeint
 
-EVERY = [{}, *(changed for changed in sporadic_study.ABLATIONS.values() if changed)]
+CHANGED = (*sporadic_study.ABLATIONS.values(), *sporadic_study.SOLVERS.values())
+EVERY = [{}, *filter(None, CHANGED)]
 
 
 def test_the_losses_are_those_of_torch():
@@ -94,7 +97,33 @@ def test_chunks_cover_a_record_and_the_last_is_what_is_left():
         chunk_listing.chunks(times, 4, 4)
 
 
-@pytest.mark.parametrize("variant", ["ou", "brusselator"])
+def test_steps_of_at_most_delta_t_are_as_many_as_a_gap_needs():
+    coarse = GRUODEBayes(Choices(hidden=5, delta_t=0.5), 2, [0]).double()
+    h, gap = torch.randn(1, 2, 5).double(), torch.tensor([[[1.5], [0.4]]]).double()
+    by_hand = h
+    for _ in range(3):
+        by_hand = by_hand + 0.5 * coarse.slope(by_hand)
+    moved = coarse.flow(h, gap)
+    torch.testing.assert_close(moved[:, 0], by_hand[:, 0])
+    torch.testing.assert_close(moved[:, 1], (h + 0.4 * coarse.slope(h))[:, 1])
+
+
+def test_a_mean_that_moves_adds_a_known_curve_which_the_filter_knows():
+    process, sampling = ChangingMean(at=1.0), Sampling(seen=20, until=6.0, ahead=4, end=60.0)
+    series, still = (p.draw(4000, sampling, (0,)) for p in (process, process.still))
+    assert np.array_equal(series.x[series.times < 1.0], still.x[series.times < 1.0])
+    late = series.targets & (series.times > 40.0)[..., None]
+    moved = (series.x - still.x)[late].reshape(-1)
+    assert np.abs(np.abs(moved) - 1).max() < 1e-6
+    mean, variance = process.filter(series)
+    errors = ((series.x - mean) / np.sqrt(variance))[series.targets]
+    assert abs(errors.mean()) < 0.03
+    assert abs(errors.var() - 1) < 0.05
+    ignorant = process.still.filter(series)[0]
+    assert ((series.x - ignorant)[late] ** 2).mean() > 2 * ((series.x - mean)[late] ** 2).mean()
+
+
+@pytest.mark.parametrize("variant", ["ou", "brusselator", "changing_mean"])
 def test_training_validation_and_test_series_are_different_draws(variant):
     data = sporadic_study.sets(variant, 0)
     assert {part: len(s.times) for part, s in data.items()} == sporadic_study.COUNTS

@@ -122,6 +122,16 @@ def test_a_long_gap_that_overflows_is_named():
         model(replace(events, end=events.times[:, -1]))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_single_event_at_a_unix_time_is_refused_and_works_from_its_start(dtype):
+    model = small_model(Stepping("euler", steps=1))
+    times, values = torch.full((1, 1), 1.7e9, dtype=dtype), torch.ones(1, 1, 3)
+    known = {"covariates": torch.zeros(1, 2)}
+    with pytest.raises(ModelError, match=r"overflows in the gap of 1\.7e\+09 before row 0"):
+        model(make_events(times, values, **known))
+    assert model(make_events(times, values, start=1.7e9, **known)).h.abs().max() < 1
+
+
 def test_times_to_predict_at_before_the_start_or_not_finite_are_refused():
     model, events = small_model(Stepping(steps=1)), random_batch(0)
     for wrong in (-1.0, NAN):

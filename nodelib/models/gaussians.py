@@ -23,8 +23,11 @@ def kl_to_standard(mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (log_variance.exp() + mean.square() - 1 - log_variance)
 
 
-def kl(mean: Tensor, log_variance: Tensor, mean_2: Tensor, log_variance_2: Tensor) -> Tensor:
+def kl(
+    mean: Tensor, log_variance: Tensor, mean_2: Tensor, log_variance_2: Tensor | float
+) -> Tensor:
     """Divergence of the first Gaussian from the second, entry by entry, in nats."""
+    log_variance_2 = torch.as_tensor(log_variance_2, dtype=mean.dtype)
     ratio = (log_variance - log_variance_2).exp()
     apart = (mean - mean_2).square() * (-log_variance_2).exp()
     return 0.5 * (ratio + apart - 1 - log_variance + log_variance_2)

@@ -4,6 +4,8 @@ The names of the parameters are those of the reference; ``named`` gives ours und
 """
 
 import json
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nodelib.errors import ModelError
-from nodelib.models.gru_ode.events import Events, pad_events
-from nodelib.models.gru_ode.model import GRUODEBayes, Sizes
-from nodelib.models.gru_ode.stepping import Stepping
+from nodelib.models.gru_ode import Events, GRUODEBayes, Sizes, Stepping, pad_events
 
 SIZES = {
     "input_size": "features",
@@ -28,6 +27,14 @@ SIZES = {
 }
 SWITCHES = ("impute", "full_gru_ode", "logvar", "solver")
 SOLVERS = ("euler", "midpoint")
+BATCH = ("times", "time_ptr", "X", "M", "obs_idx", "cov", "delta_t", "T", "mixing")
+ENDS = ("out_h", "out_loss", "out_loss_nll", "out_class_logit", "path_t", "path_p", "path_h")
+BROKEN = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
+"""What numpy raises for a file, or an array in it, that cannot be read."""
+
+
+class CaseError(Exception):
+    """A file is no case of the reference, or holds a setting that is not known here."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +52,17 @@ def read_case(path: Path) -> Case:
     """Read a case of the format of ``tests/golden``.
 
     Raises:
-        ModelError: naming the file, if it is no such case or has settings that are not known here.
+        CaseError: naming file and key, if something is missing, broken, of another shape, or has
+            settings that are not known here.
     """
+    raw = _arrays(path)
+    missing = ({"config", *BATCH, *ENDS}) - raw.keys()
+    if missing:
+        raise CaseError(f"{path}: keys missing: {', '.join(sorted(missing))}")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            raw = {name: file[name] for name in file.files}
         config = json.loads(str(raw.pop("config")))
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{path} is no reference case: {error}") from error
+    except ValueError as error:
+        raise CaseError(f"{path}: config is no JSON: {error}") from error
     arrays = {name: torch.from_numpy(np.asarray(value)) for name, value in raw.items()}
     model = _model(path, config, arrays)
     parameters = {
@@ -64,23 +74,42 @@ def read_case(path: Path) -> Case:
     # A cell without imputation ignores its input; weights of it may be in the file all the same.
     spare = {name for name in parameters if name.startswith("gru_c.lin_x") and not model.impute}
     if own.keys() != parameters.keys() - spare:
-        raise ModelError(
+        raise CaseError(
             f"{path}: parameters missing {sorted(own.keys() - parameters.keys())}, left over "
             f"{sorted(parameters.keys() - spare - own.keys())}"
         )
     for name, view in own.items():
         if view.shape != parameters[name].shape:
-            raise ModelError(
-                f"{path}: {name} has shape {tuple(parameters[name].shape)}, not {tuple(view.shape)}"
+            raise CaseError(
+                f"{path}: param/{name} has shape {tuple(parameters[name].shape)}, not "
+                f"{tuple(view.shape)}"
             )
         view.copy_(parameters[name])
     return Case(
         model,
-        _events(arrays),
+        _events(path, arrays),
         float(arrays["mixing"]),
         float(arrays["T"]),
         arrays,
     )
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    """Every array of a file."""
+    try:
+        file = np.load(path, allow_pickle=False)
+    except BROKEN as error:
+        raise CaseError(f"{path} is no reference case: {error}") from error
+    if not isinstance(file, np.lib.npyio.NpzFile):
+        raise CaseError(f"{path} is no reference case: one array, not named ones")
+    found = {}
+    with file:
+        for name in file.files:
+            try:
+                found[name] = file[name]
+            except BROKEN as error:
+                raise CaseError(f"{path}: {name} cannot be read: {error}") from error
+    return found
 
 
 def named(model: GRUODEBayes, pick: Callable[[nn.Parameter], Tensor]) -> dict[str, Tensor]:
@@ -118,12 +147,15 @@ def _model(path: Path, config: dict, arrays: Mapping[str, Tensor]) -> GRUODEBaye
     unknown = config.keys() - SIZES.keys() - set(SWITCHES)
     missing = (SIZES.keys() | set(SWITCHES)) - config.keys()
     if unknown or missing:
-        raise ModelError(f"{path}: settings unknown {sorted(unknown)}, missing {sorted(missing)}")
+        raise CaseError(f"{path}: settings unknown {sorted(unknown)}, missing {sorted(missing)}")
     if not config["logvar"]:
-        raise ModelError(f"{path}: logvar must be true; other variances are not implemented")
+        raise CaseError(f"{path}: logvar must be true; other variances are not implemented")
     if config["solver"] not in SOLVERS:
-        raise ModelError(f"{path}: the solver is {config['solver']!r}, not one of {SOLVERS}")
-    classes = arrays["param/classification_model.3.weight"].shape[0]
+        raise CaseError(f"{path}: the solver is {config['solver']!r}, not one of {SOLVERS}")
+    last = "param/classification_model.3.weight"
+    if last not in arrays:
+        raise CaseError(f"{path}: keys missing: {last}")
+    classes = arrays[last].shape[0]
     sizes = Sizes(**{ours: config[theirs] for theirs, ours in SIZES.items()}, classes=classes)
     return GRUODEBayes(
         sizes,
@@ -135,8 +167,22 @@ def _model(path: Path, config: dict, arrays: Mapping[str, Tensor]) -> GRUODEBaye
     )
 
 
-def _events(arrays: Mapping[str, Tensor]) -> Events:
+def _events(path: Path, arrays: Mapping[str, Tensor]) -> Events:
     """The rows of a case, which stand by time, by sample instead."""
+    rows = len(arrays["X"])
+    shapes = {
+        "X": (rows, arrays["X"].shape[-1]),
+        "M": tuple(arrays["X"].shape),
+        "obs_idx": (rows,),
+        "time_ptr": (len(arrays["times"]) + 1,),
+    }
+    for name, shape in shapes.items():
+        if tuple(arrays[name].shape) != shape:
+            raise CaseError(f"{path}: {name} has shape {tuple(arrays[name].shape)}, not {shape}")
+    if int(arrays["time_ptr"][-1]) != rows:
+        raise CaseError(
+            f"{path}: time_ptr ends at {int(arrays['time_ptr'][-1])}, X has {rows} rows"
+        )
     per_time = arrays["time_ptr"].diff()
     clocks = arrays["times"].repeat_interleave(per_time)
     samples = arrays["obs_idx"]

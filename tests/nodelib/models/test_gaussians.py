@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
-from nodelib.models.latent import gaussians
+from nodelib.models import gaussians
 from nodelib.models.latent.vae import VAE, bernoulli
 
 
