@@ -28,8 +28,8 @@ from nodebook.evidence import results
 from nodebook.experiments.ch09_heartbeats import sets
 from nodebook.experiments.ch09_heartbeats.heartbeats import restored
 from nodelib.ode.steps import rms
-from nodelib.training.digits import keep_freed_memory
 from nodelib.training.heartbeats import TOGETHER
+from nodelib.training.memory import keep_freed_memory
 
 VARIANTS = ("ode-net.by-beat",)
 SEEDS = (0, 1, 2)
