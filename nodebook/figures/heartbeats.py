@@ -15,7 +15,14 @@ from nodelib.models.heartbeats import HeartbeatClassifier
 from nodelib.seeds import generator
 
 EXAMPLES = 5
-AUDITED = (plotting.BLACK, plotting.ORANGE, plotting.BLUE)
+AUDITED = (
+    (plotting.BLACK, ":"),
+    (plotting.GREEN, "--"),
+    (plotting.ORANGE, "-."),
+    (plotting.BLUE, "-"),
+    (plotting.VERMILION, "-"),
+)
+"""Colour and dashes of the classifiers of ``audit``."""
 NETWORKS = {"resnet": ("ResNet", plotting.BLUE), "ode-net": ("ODE-Net", plotting.VERMILION)}
 
 
@@ -109,16 +116,21 @@ def flow(
 
 
 def audit(scores: Mapping[str, Mapping[str, tuple[float, float]]]) -> Figure:
-    """Accuracy and macro-F1 of classifiers (by name) under several divisions of the beats."""
-    figure, axes = plt.subplots(1, 2, figsize=(6.4, 3.4), sharey=True)
-    for (name, found), colour in zip(scores.items(), AUDITED, strict=True):
+    """Accuracy and macro-F1 of classifiers (by name) under several divisions of the beats.
+
+    The first has all divisions; a line leaves out those that its classifier does not have.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(6.4, 4.0), sharey=True)
+    divisions = list(next(iter(scores.values())))
+    for (name, found), (colour, dashes) in zip(scores.items(), AUDITED, strict=True):
+        places = [divisions.index(division) for division in found]
+        look = {"color": colour, "linestyle": dashes, "marker": "o", "markersize": 4}
         for number, ax in enumerate(axes):
-            values = [pair[number] for pair in found.values()]
-            ax.plot(list(found), values, color=colour, marker="o", label=name)
+            ax.plot(places, [pair[number] for pair in found.values()], label=name, **look)
     for ax, title in zip(axes, ("accuracy", "macro-F1"), strict=True):
         ax.set(title=title, ylim=(0, 1.02))
-        ax.tick_params(axis="x", labelrotation=35)
-    axes[1].legend(loc="lower left")
+        ax.set_xticks(range(len(divisions)), divisions, rotation=35)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
