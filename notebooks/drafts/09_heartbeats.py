@@ -122,7 +122,7 @@ from torch import nn
 
 from nodelib import odeint
 
-rate, batch, steps = 1e-3, 30, 40  # of Adam, beats in a batch, and steps
+rate, batch, steps = 1e-3, 30, 25  # of Adam, beats in a batch, and steps
 tolerance, grad = 1e-2, "backprop"  # of the solve, and how it is differentiated
 
 
@@ -277,8 +277,8 @@ Markdown(
 (McNemar's test on the same beats: {chance}). The run of the ODE-Net took
 {tables.told([run.metric("slower") for run in level], 1)} times the processor time of the ResNet's. In the
 deck's logs an epoch takes 4.9 to 6.5 times as long. The printed network under `torchdiffeq`'s adjoint,
-as the deck ran it, takes {times.metric("slower.1e-2.trained"):.1f} times the time of the printed ResNet
-at tolerance 0.01 and {times.metric("slower.1e-3.trained"):.1f} times at 0.001, here on one core."""
+as the deck ran it, takes {times.metric("slower.1e-2"):.1f} times the time of the printed ResNet
+at tolerance 0.01 and {times.metric("slower.1e-3"):.1f} times at 0.001, here on one core."""
 )
 
 # %% [markdown]

@@ -5,14 +5,14 @@ print, the ODE-Net solved by Dormand-Prince and differentiated by ``odeint_adjoi
 as the slides say. They do not say the tolerance; it is tried at 1e-3, as in the example of Chen et
 al. 2018 whose network theirs resembles, and at 1e-2, in both passes alike. A step is the loss of a
 batch of 128 training beats and its gradient in all parameters. By the log of the slides an epoch of
-the ODE-Net takes longer from epoch to epoch, so the step is measured twice: ``untrained``, and
-``trained``, with the weights of the recorded networks of ``heartbeats``.
+the ODE-Net takes longer from epoch to epoch, so evaluations are counted ``untrained`` and
+``trained``, with the weights of the recorded networks of ``heartbeats``; the times are of those.
 
 Metrics:
 
 - ``forward.<tolerance>.<state>`` and ``backward.<tolerance>.<state>``: evaluations of the field in
   the two passes
-- ``slower.<tolerance>.<state>``: processor time of the ODE-Net's step over that of the ResNet's,
+- ``slower.<tolerance>``: processor time of the ODE-Net's step over that of the ResNet's,
   medians of steps in turn; a ratio within one process, which other work on the machine moves little
 - ``grows.<tolerance>``: evaluations of both passes, trained over untrained; ``rises``: "yes" if
   over 1 at each tolerance
@@ -40,7 +40,7 @@ UNFINISHED = True
 NEEDS = ("mitdb",)
 TOLERANCE = {"forward.*": 0.2, "backward.*": 0.2, "grows.*": 0.2}
 
-BATCH, REPEATS = 128, 5
+BATCH, REPEATS = 128, 3
 TOLERANCES = ("1e-3", "1e-2")
 STATES = ("untrained", "trained")
 
@@ -49,11 +49,11 @@ def run(variant: str, seed: int) -> results.Outcome:
     """Count and time."""
     keep_freed_memory()
     metrics = evaluations(seed)
-    for state in STATES:
-        residual = printed(ours("resnet", state, seed))
-        for text in TOLERANCES:
-            ode = printed(ours("ode-net", state, seed), text)
-            metrics[f"slower.{text}.{state}"] = slower(residual, ode)
+    residual = printed(ours("resnet", "trained", seed))
+    for text in TOLERANCES:
+        metrics[f"slower.{text}"] = slower(
+            residual, printed(ours("ode-net", "trained", seed), text)
+        )
     return results.Outcome(metrics=metrics, data=[sets.whole("by-beat").provenance])
 
 
