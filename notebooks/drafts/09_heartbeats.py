@@ -92,12 +92,12 @@ Markdown(
 - in five epochs the ResNet is right on {mean("resnet.by-beat", "test.accuracy"):.1%} of the test beats and
   the ODE-Net, with a third of the parameters, on {mean("ode-net.by-beat", "test.accuracy"):.1%}: both
   more than the deck's {tables.printed("resnet", "accuracy"):.1%} and {tables.printed("ode-net", "accuracy"):.1%};
-- no network is needed for that: answering the class of the *nearest* training beat is right on
-  {nearest["by-beat"]["accuracy"]:.1%}, for the beats of the same patients are among the training beats;
-- with other patients in the test, the macro-F1 of the ResNet falls from
-  {mean("resnet.by-beat", "test.macro_f1"):.2f} to {mean("resnet.inter-patient", "test.macro_f1"):.2f}, and
-  that of the ODE-Net from {mean("ode-net.by-beat", "test.macro_f1"):.2f} to
-  {mean("ode-net.inter-patient", "test.macro_f1"):.2f}."""
+- no network is needed for that: taking the class of the *nearest* training beat is right on
+  {nearest["by-beat"]["accuracy"]:.1%}, for the same patients are among the training beats;
+- with other patients in the test the ResNet is right on
+  {mean("resnet.inter-patient", "test.accuracy"):.1%}, the ODE-Net on
+  {mean("ode-net.inter-patient", "test.accuracy"):.1%}, and whoever always answers N on
+  {mean("always-n.inter-patient", "test.accuracy", "heartbeat_baselines"):.1%}."""
 )
 
 # %% [markdown]
@@ -308,7 +308,14 @@ figures.audit(tables.audited())
 plt.show()
 
 # %% [markdown]
-# AUDIT
+# By beat everything with any sense is near 97 %. **Boosted trees that see no signal at all**, only four
+# R-R intervals, are as good as the deck's ODE-Net: one of the four is the mean interval of the record,
+# and that tells whose heart it is. Beats from other minutes of the same records cost little. Beats
+# from other people cost most of the macro-F1. So the score by beat is for the most part the patient,
+# who is in both halves, and not the minute.
+#
+# Accuracy hides it, for most beats are N whoever is tested: *always N* has the accuracy of 83 % by
+# beat, 89 % between DS1 and DS2, and a macro-F1 below 0.2.
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 shown(tables.between_patients())
@@ -321,9 +328,11 @@ shown(tables.between_patients())
 # is of the man of record 201, who is in DS1: the last column, macro-F1 again, leaves it out. Class Q has
 # only seven beats in DS2 and is not shown, but it is one of the five classes of macro-F1.
 #
-# BETWEEN
-#
-# Others have been here, with features made by hand:
+# **In accuracy no network here beats the answer N.** They find most V beats, among many false ones, and
+# hardly any S beats, which are defined by coming early: a single beat, cut out at its R peak, does not
+# show that. Nor is it enough to be told the intervals: logistic regression and trees find few S beats
+# in patients that they have not seen. Nothing was tuned for this division; the networks have the plan
+# that was fixed for the other one. Others have tried harder, with features made by hand:
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 shown(tables.published())
@@ -380,7 +389,8 @@ shown(tables.memory())
 shown(tables.solvers())
 
 # %% [markdown]
-# ERRORS
+# The error of the state falls with the tolerance, and evaluations rise; the answers stay as they are.
+# What can be adjusted is the error of the solution, and here the classes do not depend on it.
 #
 # **No advantage when sampling is regular.** An ODE could have one where it is not. {numref}`fig-09-dropped`
 # drops samples of the test beats at random and fills the gaps along straight lines, the same for both
@@ -399,8 +409,7 @@ plt.show()
 # %% [markdown]
 # DROPPED
 #
-# *Recorded:* `heartbeat_layers`, `heartbeat_solvers` and `heartbeat_dropped`, the last two with every
-# fourth test beat.
+# *Recorded:* `heartbeat_layers`; `heartbeat_solvers` and `heartbeat_dropped` with every eighth test beat.
 #
 # ## What is not measured yet
 #
@@ -422,7 +431,9 @@ Markdown(
 )
 
 # %% [markdown]
-# VERDICTS
+# Both accuracies and all ten losses are as good as printed or better. Parameters and layers are right.
+# How much slower the ODE-Net trains depends on the tolerance, which the deck does not name. And the
+# sentence that this ODE-Net has no advantage stands, as far as accuracy goes.
 #
 # ## Exercises
 #
@@ -490,6 +501,20 @@ for kind in tables.NETWORKS:
     assert mean(f"{kind}.by-beat", "test.accuracy") > tables.printed(kind, "accuracy")
     assert all(run[k] < theirs for run in ours[kind] for k, theirs in enumerate(printed[kind]))
 assert nearest["by-beat"]["accuracy"] > tables.printed("resnet", "accuracy")
+audited = tables.audited()
+trees, always = audited["boosted trees, R-R"], audited["always N"]
+assert trees["by beat"][0] > tables.printed("ode-net", "accuracy")
+assert [round(always[k][0], 2) for k in ("by beat", "DS1 to DS2")] == [0.83, 0.89]
+assert always["DS1 to DS2"][1] < 0.2
+beat, minutes, people = (audited["nearest training beat"][k][1] for k in list(always)[:3])
+assert beat - minutes < 0.05 < 0.4 < minutes - people
+for kind in tables.NETWORKS:
+    assert mean(f"{kind}.inter-patient", "test.accuracy") < always["DS1 to DS2"][0]
+    assert mean(f"{kind}.inter-patient", "test.sensitivity.V") > 0.7
+    assert mean(f"{kind}.inter-patient", "test.sensitivity.S") < 0.15
+for name in ("logistic", "trees"):
+    assert mean(f"{name}.inter-patient", "test.sensitivity.S", "heartbeat_baselines") < 0.15
+assert {claim.id for claim, verdict in claims.judged("09") if verdict.kind == "refuted"} <= set()
 assert sum(nearest["inter-patient"]["confusion"][4]) == 7
 (layers,) = recorded.runs("heartbeat_layers")
 assert 25 < layers.metric("body.backprop") / layers.metric("body.checkpoint") < 35

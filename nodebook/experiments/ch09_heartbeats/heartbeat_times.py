@@ -36,7 +36,6 @@ from nodelib.training.memory import keep_freed_memory
 
 VARIANTS = ("printed",)
 SEEDS = (0,)
-UNFINISHED = True
 NEEDS = ("mitdb",)
 TOLERANCE = {"forward.*": 0.2, "backward.*": 0.2, "grows.*": 0.2}
 
