@@ -15,18 +15,26 @@ from nodelib.models.heartbeats import HeartbeatClassifier
 from nodelib.seeds import generator
 
 EXAMPLES = 5
+AUDITED = (
+    (plotting.BLACK, ":"),
+    (plotting.GREEN, "--"),
+    (plotting.ORANGE, "-."),
+    (plotting.BLUE, "-"),
+    (plotting.VERMILION, "-"),
+)
+"""Colour and dashes of the classifiers of ``audit``."""
 NETWORKS = {"resnet": ("ResNet", plotting.BLUE), "ode-net": ("ODE-Net", plotting.VERMILION)}
 
 
 def classes(beats: Heartbeats, *, seed: int) -> Figure:
     """Five beats of each class, drawn at random, over the mean of the class and its spread."""
     rng = np.random.default_rng(seed)
-    figure, axes = plt.subplots(1, len(aami.CLASSES), figsize=(9.6, 2.7), sharey=True)
+    figure, axes = plt.subplots(2, 3, figsize=(6.4, 4.2), sharex=True, sharey=True)
     seconds = np.arange(LENGTH) / FS
-    for label, (name, ax) in enumerate(zip(aami.CLASSES, axes, strict=True)):
+    for label, (name, ax) in enumerate(zip(aami.CLASSES, axes.flat, strict=False)):
         own = beats.x[beats.y == label]
         colour = plotting.CLASS_COLOURS[name]
-        ax.set(title=f"{name}: {len(own):,} beats", xlabel="time (s)")
+        ax.set(title=f"{name}: {len(own):,} beats")
         if not len(own):
             continue
         middle, spread = own.mean(0), own.std(0)
@@ -34,7 +42,12 @@ def classes(beats: Heartbeats, *, seed: int) -> Figure:
         for beat in own[rng.permutation(len(own))[:EXAMPLES]]:
             ax.plot(seconds, beat, color="black", linewidth=0.5, alpha=0.7)
         ax.plot(seconds, middle, color=colour, linewidth=2.2)
-    axes[0].set(ylabel="scaled voltage", ylim=(-0.1, 1.05))
+    axes[1, 2].set_axis_off()
+    axes[0, 2].tick_params(labelbottom=True)
+    for ax in (axes[1, 0], axes[1, 1], axes[0, 2]):
+        ax.set_xlabel("time (s)")
+    for ax in axes[:, 0]:
+        ax.set(ylabel="scaled voltage", ylim=(-0.1, 1.05))
     plotting.mark_source(figure, beats.provenance)
     return figure
 
@@ -54,7 +67,7 @@ def live_losses(losses: Mapping[str, Sequence[float]]) -> Figure:
 
 def epochs(ours: Mapping[str, Sequence[Sequence[float]]], theirs: Mapping[str, Sequence]) -> Figure:
     """Loss on the test beats after each epoch: ours, a line for each seed, and the printed ones."""
-    figure, axes = plt.subplots(1, 2, figsize=(7.4, 2.9), sharey=True)
+    figure, axes = plt.subplots(1, 2, figsize=(6.4, 2.9), sharey=True)
     for ax, (kind, (name, colour)) in zip(axes, NETWORKS.items(), strict=True):
         count = np.arange(1, len(theirs[kind]) + 1)
         ax.plot(count, theirs[kind], color="black", marker="s", linestyle="--", label="document")
@@ -102,17 +115,49 @@ def flow(
     return figure
 
 
+def audit(scores: Mapping[str, Mapping[str, tuple[float, float]]]) -> Figure:
+    """Accuracy and macro-F1 of classifiers (by name) under several divisions of the beats.
+
+    The first has all divisions; a line leaves out those that its classifier does not have.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(6.4, 4.0), sharey=True)
+    divisions = list(next(iter(scores.values())))
+    for (name, found), (colour, dashes) in zip(scores.items(), AUDITED, strict=True):
+        places = [divisions.index(division) for division in found]
+        look = {"color": colour, "linestyle": dashes, "marker": "o", "markersize": 4}
+        for number, ax in enumerate(axes):
+            ax.plot(places, [pair[number] for pair in found.values()], label=name, **look)
+    for ax, title in zip(axes, ("accuracy", "macro-F1"), strict=True):
+        ax.set(title=title, ylim=(0, 1.02))
+        ax.set_xticks(range(len(divisions)), divisions, rotation=35)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+def dropped(accuracy: Mapping[str, Mapping[int, Sequence[float]]]) -> Figure:
+    """Accuracy of each network against the share of dropped samples, a dot for each seed."""
+    figure, ax = plt.subplots(figsize=(5.6, 3.0))
+    for kind, found in accuracy.items():
+        name, colour = NETWORKS[kind]
+        ax.plot(list(found), [np.mean(x) for x in found.values()], color=colour, label=name)
+        for percent, values in found.items():
+            ax.plot([percent] * len(values), values, color=colour, marker="o", linestyle="")
+    ax.set(xlabel="samples dropped (%)", ylabel="accuracy", ylim=(None, 1.0))
+    ax.set_xticks(list(found))
+    ax.legend()
+    return figure
+
+
 def confusion(tables: Mapping[str, Sequence[Sequence[int]]]) -> Figure:
-    """Confusion matrices, each row in percent of the beats of its class, with the counts."""
-    figure, axes = plt.subplots(1, len(tables), figsize=(3.7 * len(tables), 3.6))
+    """Confusion matrices, each row in percent of the beats of its class."""
+    figure, axes = plt.subplots(1, len(tables), figsize=(3.2 * len(tables), 3.2))
     for ax, (title, counts) in zip(np.atleast_1d(axes), tables.items(), strict=True):
         counts = np.asarray(counts)
         share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
         ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
-        for (row, column), count in np.ndenumerate(counts):
-            colour = "white" if share[row, column] > 0.6 else "black"
-            text = {"ha": "center", "va": "center", "color": colour, "fontsize": 7.5}
-            ax.text(column, row, f"{count:,}", **text)
+        for (row, column), value in np.ndenumerate(share):
+            colour = "white" if value > 0.6 else "black"
+            ax.text(column, row, f"{100 * value:.0f}", ha="center", va="center", color=colour)
         ax.set(title=title, xlabel="answered", ylabel="class")
         ax.set_xticks(range(len(counts)), aami.CLASSES)
         ax.set_yticks(range(len(counts)), aami.CLASSES)
@@ -128,7 +173,7 @@ def mistakes(
 
     ``rows`` are numbers of beats in the set; the beat itself is shaded.
     """
-    figure, axes = plt.subplots(len(rows), 1, figsize=(7.2, 2.5 * len(rows)))
+    figure, axes = plt.subplots(len(rows), 1, figsize=(6.4, 2.4 * len(rows)))
     for ax, row, answer in zip(np.atleast_1d(axes), rows, answers, strict=True):
         record = db.record(beats.record[row])
         column = record.leads.index("MLII") if "MLII" in record.leads else 0

@@ -1,6 +1,5 @@
 """Training and evaluation of the classifiers of digits (chapter 07)."""
 
-import ctypes
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +13,11 @@ from nodelib.errors import ModelError
 from nodelib.seeds import generator
 from nodelib.training import History, Recipe, train
 from nodelib.training.augmentation import Affine
+from nodelib.training.batches import shuffled
+from nodelib.training.memory import keep_freed_memory
 
 EVALUATED_TOGETHER = 500
 """Images in a batch of ``predictions``. An adaptive solve takes the same steps for all of them."""
-
-ORDERS = 10**9
-"""Number, beyond that of any step, at which the generators of the orders of the epochs begin."""
 
 
 @dataclass(frozen=True)
@@ -76,18 +74,10 @@ def fit(
     recipe = Recipe(
         plan.steps(len(pixels)), plan.rate, "one-cycle", plan.weight_decay, plan.clip, plan.ema
     )
-    orders: dict[int, Tensor] = {}
-
-    def batch(step: int) -> Tensor:
-        epoch, place = divmod(step, len(pixels) // plan.batch)
-        if epoch not in orders:
-            orders.clear()
-            order = generator(seed, ORDERS + epoch)
-            orders[epoch] = torch.randperm(len(pixels), generator=order)
-        return orders[epoch][place * plan.batch : (place + 1) * plan.batch]
+    rows = shuffled(len(pixels), plan.batch, seed=seed)
 
     def loss(step: int) -> Tensor:
-        chosen = batch(step)
+        chosen = rows(step)
         moved = plan.augmentation(pixels[chosen] / 255, generator(seed, step))
         return cross_entropy(module(moved), classes[chosen], label_smoothing=plan.smoothing)
 
@@ -107,16 +97,3 @@ def predictions(module: nn.Module, images: np.ndarray) -> Tensor:
 def classes(module: nn.Module, pixels: Tensor) -> Tensor:
     """The class (n,) of every image (n, 28, 28) with pixels between 0 and 1."""
     return torch.cat([module(part).argmax(1) for part in pixels.split(EVALUATED_TOGETHER)])
-
-
-def keep_freed_memory() -> None:
-    """Ask the C library to keep freed memory, where it is GNU's.
-
-    It would give every large tensor back to the system and then wait for it again, page by page,
-    which costs a tenth of the training time.
-    """
-    library = ctypes.CDLL(None)
-    if hasattr(library, "mallopt"):
-        trim_threshold, mmap_threshold = -1, -3
-        library.mallopt(trim_threshold, 2**31 - 1)
-        library.mallopt(mmap_threshold, 2**30)

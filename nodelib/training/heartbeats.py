@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from nodelib import files
 from nodelib.errors import ModelError
 from nodelib.models.heartbeats import HeartbeatClassifier
-from nodelib.seeds import generator
-from nodelib.training.digits import ORDERS, keep_freed_memory
-from nodelib.training.loop import History, Recipe, train
+from nodelib.training import History, Recipe, train
+from nodelib.training.batches import shuffled
+from nodelib.training.memory import keep_freed_memory
 
 TOGETHER = 512
 """Beats in a batch of ``scores``. An adaptive solve takes the same steps for all of them."""
@@ -108,14 +109,10 @@ def fit(
     x, y, rhythm = beats.tensors()
     recipe = plan.recipe(len(y))
     each = recipe.steps // plan.epochs
-    orders: dict[int, Tensor] = {}
+    rows = shuffled(len(y), plan.batch, seed=seed)
 
     def loss(step: int) -> Tensor:
-        epoch, place = divmod(step, each)
-        if epoch not in orders:
-            orders.clear()
-            orders[epoch] = torch.randperm(len(y), generator=generator(seed, ORDERS + epoch))
-        chosen = orders[epoch][place * plan.batch : (place + 1) * plan.batch]
+        chosen = rows(step)
         given = None if rhythm is None else rhythm[chosen]
         return cross_entropy(network(x[chosen], given), y[chosen])
 
@@ -163,9 +160,8 @@ class _Watch:
         if epoch < self.epochs:  # the last look comes after the training's clock has stopped
             self.seconds += time.perf_counter() - began
         if self.path is not None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             kept = {"losses": self.losses, "seconds": self.seconds}
-            self.path.write_text(json.dumps(kept), encoding="utf-8")
+            files.write(self.path, json.dumps(kept).encode())
 
 
 @torch.no_grad()

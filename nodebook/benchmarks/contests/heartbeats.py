@@ -20,7 +20,7 @@ from nodebook.benchmarks.harness import Contest
 from nodebook.documents.heartbeat_networks import ODENet, ResBlock, printed_network
 from nodelib.models.heartbeats import BLOCKS, SAMPLES, SOLVER, heartbeat_classifier
 from nodelib.seeds import generator
-from nodelib.training.digits import keep_freed_memory
+from nodelib.training.memory import keep_freed_memory
 
 BATCH = 128
 PEERS = {

@@ -24,7 +24,7 @@ from nodebook.documents.concatenated_field import ConcatenatedField, as_images, 
 from nodelib import data
 from nodelib.models.classifiers import SOLVERS, ConvClassifier, classifier
 from nodelib.ode.gradients import MODES
-from nodelib.training.digits import keep_freed_memory
+from nodelib.training.memory import keep_freed_memory
 
 BATCH = 128
 PEERS = {

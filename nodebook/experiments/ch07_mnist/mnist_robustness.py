@@ -23,7 +23,8 @@ from nodebook.experiments.ch07_mnist.mnist import restored, trained
 from nodelib import data
 from nodelib.data.digits import Mnist
 from nodelib.seeds import generator
-from nodelib.training.digits import classes, keep_freed_memory
+from nodelib.training.digits import classes
+from nodelib.training.memory import keep_freed_memory
 
 VARIANTS = ("disturbed", "disturbed.continued")
 SEEDS = (0, 1, 2)

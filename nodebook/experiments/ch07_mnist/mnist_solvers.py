@@ -36,7 +36,8 @@ from nodebook.experiments.ch07_mnist.mnist import kind_of, restored, wrong
 from nodelib import data
 from nodelib.data.digits import Mnist
 from nodelib.ode.steps import rms
-from nodelib.training.digits import EVALUATED_TOGETHER, keep_freed_memory
+from nodelib.training.digits import EVALUATED_TOGETHER
+from nodelib.training.memory import keep_freed_memory
 
 VARIANTS = ("rk-net", "ode-net", "ode-net.continued")
 SEEDS = (0, 1, 2)

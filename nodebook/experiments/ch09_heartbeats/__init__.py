@@ -7,4 +7,5 @@ EXPERIMENTS = (
     "heartbeat_dropped",
     "heartbeat_layers",
     "heartbeat_solvers",
+    "heartbeat_times",
 )

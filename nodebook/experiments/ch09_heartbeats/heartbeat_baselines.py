@@ -30,7 +30,6 @@ from nodebook.experiments.ch09_heartbeats import sets
 from nodebook.experiments.ch09_heartbeats.measures import bootstrapped, measures
 
 SEEDS = (0,)
-UNFINISHED = True
 NEEDS = ("mitdb",)
 TOLERANCE = {"test.*": 0.02, "interval.*": 0.02, "without_202.*": 0.02}
 SAME_MAN = "202"

@@ -9,6 +9,7 @@ The variants are the splits. Metrics of one seed:
 - ``only.ode-net`` and ``only.resnet``: beats that one mistakes and the other does not; ``both``
 - ``excess``: accuracy of the ODE-Net less that of the ResNet, in percentage points; ``p`` and
   ``verdict``: "higher", "lower" or "no difference" at p < 0.05
+- ``advantage``: "some" where the verdict is "higher", else "none"
 - ``interval``: 95 % interval of ``excess``, by a bootstrap over patients
 - ``slower``: processor seconds of the run of the ODE-Net over those of the ResNet, each training
   with its looks at the test beats, as recorded; wall time would count other work on the machine
@@ -38,12 +39,14 @@ def run(variant: str, seed: int) -> results.Outcome:
     count = only_ode + only_residual
     p = float(binomtest(only_ode, count).pvalue) if count else 1.0
     better = "higher" if only_ode < only_residual else "lower"
+    verdict = better if p < LEVEL else "no difference"
     metrics = {
         "only": {"ode-net": only_ode, "resnet": only_residual},
         "both": int((ode & residual).sum()),
         "excess": 100 * (only_residual - only_ode) / len(ode),
         "p": p,
-        "verdict": better if p < LEVEL else "no difference",
+        "verdict": verdict,
+        "advantage": "some" if verdict == "higher" else "none",
         "interval": interval(residual.astype(int) - ode, part.patient),
         "slower": runs[0].cpu_seconds / runs[1].cpu_seconds,
         "parameters": runs[0].parameters / runs[1].parameters,

@@ -4,7 +4,7 @@ A share of the 187 samples of every test beat is dropped, each sample on its own
 filled in on the straight line between its neighbours that are left (beyond the last one, with the
 value of the nearest). So both networks see the same, and neither is told what was dropped. Nothing
 is trained on such beats: this asks how they bear irregular sampling, not what they could learn.
-The beats are every fourth test beat.
+The beats are every eighth test beat.
 
 Metrics: ``accuracy.<kind>.<percent>`` and ``macro_f1.<kind>.<percent>`` for the shares of
 ``PERCENT``; and ``excess.<percent>``, accuracy of the ODE-Net less that of the ResNet, in
@@ -21,11 +21,12 @@ from nodelib.training.heartbeats import Beats, scores
 
 VARIANTS = ("by-beat",)
 SEEDS = (0, 1, 2)
+UNFINISHED = True
 NEEDS = ("mitdb",)
 TOLERANCE = {"accuracy.*": 2e-3, "macro_f1.*": 0.02, "excess.*": 1.0}
 
 PERCENT = (0, 20, 50, 80)
-EVERY = 4
+EVERY = 8
 
 
 def run(variant: str, seed: int) -> results.Outcome:

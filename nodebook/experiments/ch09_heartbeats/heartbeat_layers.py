@@ -5,6 +5,8 @@ The networks are those of ``nodelib.models.heartbeats``, untrained, and those of
 
 Metrics:
 
+- ``layers.<kind>``: entries of the printed network, numbered from 0 on the slides; and
+  ``convolutions``, ``norms``: of one residual block
 - ``parameters.<kind>``, ``block.<kind>`` (of one residual block, and of the ODE block) and
   ``blocks`` (of the ResNet); ``printed.<kind>``, parameters of the printed network
 - ``block_ratio``: parameters of the ODE block over those of a residual block
@@ -55,6 +57,10 @@ def run(variant: str, seed: int) -> results.Outcome:
         "resnet": printed_network(*(ResBlock() for _ in range(BLOCKS))),
         "ode-net": printed_network(ODENet(odeint, GRID)),
     }
+    metrics["layers"] = {kind: len(network) for kind, network in printed.items()}
+    inside = list(ResBlock().modules())
+    metrics["convolutions"] = sum(isinstance(layer, nn.Conv1d) for layer in inside)
+    metrics["norms"] = sum(isinstance(layer, nn.GroupNorm) for layer in inside)
     metrics["printed"] = {kind: parameter_count(network) for kind, network in printed.items()}
     ode.body.settings = GRID
     metrics["difference"] = {

@@ -1,7 +1,7 @@
 """A trained ODE-Net of heartbeats, solved otherwise than it was trained: can it "adjust errors"?
 
 The network is a recorded one of ``heartbeats``; nothing is trained and nothing chosen. The beats
-are every fourth test beat, 512 at a time, which the solver gives the same steps.
+are every eighth test beat, 512 at a time, which the solver gives the same steps.
 
 Metrics, for every setting, named ``tolerance.<tolerance>`` (Dormand-Prince, absolute and relative
 alike, the solver choosing its first step) or ``rk4.<steps>``:
@@ -11,9 +11,8 @@ alike, the solver choosing its first step) or ``rk4.<steps>``:
   how far that has moved from the start, both as root mean square
 - ``other.<setting>``: beats that are classified otherwise than at the least tolerance
 
-and ``adjusts``: "error and result" if the change falls with every tolerance and the accuracy moves
-by more than 0.1 percentage points, "error only" if the change falls and the accuracy does not move,
-else "neither".
+and ``falls``: "yes" if the change falls with every tolerance; ``moves``: percentage points between
+the highest and the lowest accuracy of the tolerances.
 
 The history holds the milliseconds of a beat through the ODE block, a median, for every setting.
 """
@@ -28,17 +27,18 @@ from nodebook.evidence import results
 from nodebook.experiments.ch09_heartbeats import sets
 from nodebook.experiments.ch09_heartbeats.heartbeats import restored
 from nodelib.ode.steps import rms
-from nodelib.training.digits import keep_freed_memory
 from nodelib.training.heartbeats import TOGETHER
+from nodelib.training.memory import keep_freed_memory
 
 VARIANTS = ("ode-net.by-beat",)
 SEEDS = (0, 1, 2)
+UNFINISHED = True
 NEEDS = ("mitdb",)
-TOLERANCE = {"accuracy.*": 1e-3, "change.*": 0.05, "other.*": 0.5}
+TOLERANCE = {"accuracy.*": 1e-3, "nfe.*": 0.05}
 
 TOLERANCES = ("1e-5", "1e-4", "1e-3", "1e-2", "1e-1")
 STEPS = (1, 2, 4)
-EVERY, MOVES = 4, 1e-3
+EVERY = 8
 QUICK = ("tolerance.1e-4", "tolerance.1e-2", "rk4.2")
 """What verification looks at again, against the first of them."""
 
@@ -60,8 +60,8 @@ def run(variant: str, seed: int) -> results.Outcome:
     changes = [metrics[f"change.tolerance.{text}"] for text in TOLERANCES]
     shares = [metrics[f"accuracy.tolerance.{text}"] for text in TOLERANCES]
     falls = all(one < other for one, other in pairwise(changes))
-    moves = max(shares) - min(shares) > MOVES
-    metrics["adjusts"] = ("error and result" if moves else "error only") if falls else "neither"
+    metrics["falls"] = "yes" if falls else "no"
+    metrics["moves"] = 100 * (max(shares) - min(shares))
     return results.Outcome(
         metrics=metrics,
         history={"milliseconds": milliseconds},

@@ -13,7 +13,7 @@ from nodelib import data
 from nodelib.errors import ModelError
 from nodelib.models.classifiers import classifier
 from nodelib.training.augmentation import Affine
-from nodelib.training.digits import Plan, fit, keep_freed_memory, predictions
+from nodelib.training.digits import Plan, fit, predictions
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (64, 28, 28), dtype=np.uint8)
@@ -97,12 +97,6 @@ def test_predictions_do_not_depend_on_how_a_fixed_network_is_batched():
     singly = torch.cat([predictions(network, IMAGES[k : k + 1]) for k in range(8)])
     assert torch.equal(predictions(network, IMAGES[:8]), singly)
     assert singly.dtype == torch.uint8
-
-
-def test_keeping_memory_is_safe_to_ask_for_twice():
-    keep_freed_memory()
-    keep_freed_memory()
-    assert torch.ones(10**6).sum() == 10**6
 
 
 def fewest(kind, names):

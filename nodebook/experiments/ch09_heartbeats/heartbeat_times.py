@@ -1,0 +1,133 @@
+"""How much longer a step of training takes for the ODE-Net than for the ResNet, as printed.
+
+The networks are those of ``nodebook.documents.heartbeat_networks``: the layers that the slides
+print, the ODE-Net solved by Dormand-Prince and differentiated by ``odeint_adjoint`` of torchdiffeq,
+as the slides say. They do not say the tolerance; it is tried at 1e-3, as in the example of Chen et
+al. 2018 whose network theirs resembles, and at 1e-2, in both passes alike. A step is the loss of a
+batch of 128 training beats and its gradient in all parameters. By the log of the slides an epoch of
+the ODE-Net takes longer from epoch to epoch, so evaluations are counted ``untrained`` and
+``trained``, with the weights of the recorded networks of ``heartbeats``; the times are of those.
+
+Metrics:
+
+- ``forward.<tolerance>.<state>`` and ``backward.<tolerance>.<state>``: evaluations of the field in
+  the two passes
+- ``slower.<tolerance>``: processor time of the ODE-Net's step over that of the ResNet's,
+  medians of steps in turn; a ratio within one process, which other work on the machine moves little
+- ``grows.<tolerance>``: evaluations of both passes, trained over untrained; ``rises``: "yes" if
+  over 1 at each tolerance
+"""
+
+import statistics
+import time
+
+import torch
+import torchdiffeq
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from nodebook.benchmarks.differentiation import Counted
+from nodebook.documents.heartbeat_networks import ODENet, ResBlock, printed_network
+from nodebook.evidence import results
+from nodebook.experiments.ch09_heartbeats import sets
+from nodebook.experiments.ch09_heartbeats.heartbeats import restored
+from nodelib.models.heartbeats import BLOCKS, HeartbeatClassifier, heartbeat_classifier
+from nodelib.training.memory import keep_freed_memory
+
+VARIANTS = ("printed",)
+SEEDS = (0,)
+NEEDS = ("mitdb",)
+TOLERANCE = {"forward.*": 0.2, "backward.*": 0.2, "grows.*": 0.2}
+
+BATCH, REPEATS = 128, 3
+TOLERANCES = ("1e-3", "1e-2")
+STATES = ("untrained", "trained")
+
+
+def run(variant: str, seed: int) -> results.Outcome:
+    """Count and time."""
+    keep_freed_memory()
+    metrics = evaluations(seed)
+    residual = printed(ours("resnet", "trained", seed))
+    for text in TOLERANCES:
+        metrics[f"slower.{text}"] = slower(
+            residual, printed(ours("ode-net", "trained", seed), text)
+        )
+    return results.Outcome(metrics=metrics, data=[sets.whole("by-beat").provenance])
+
+
+def rederive(recorded: results.Run) -> dict[str, object]:
+    """The evaluations; times are of one machine."""
+    return evaluations(recorded.seed)
+
+
+def evaluations(seed: int) -> dict[str, object]:
+    """Evaluations of the field in both passes, and by how much they grow with training."""
+    metrics: dict[str, object] = {}
+    for text in TOLERANCES:
+        for state in STATES:
+            found = counted(printed(ours("ode-net", state, seed), text))
+            metrics[f"forward.{text}.{state}"], metrics[f"backward.{text}.{state}"] = found
+        before, after = (
+            metrics[f"forward.{text}.{state}"] + metrics[f"backward.{text}.{state}"]
+            for state in STATES
+        )
+        metrics[f"grows.{text}"] = after / before
+    grown = all(metrics[f"grows.{text}"] > 1 for text in TOLERANCES)
+    return metrics | {"rises": "yes" if grown else "no"}
+
+
+def ours(kind: str, state: str, seed: int) -> HeartbeatClassifier:
+    """Our network: at its start, or recorded."""
+    if state == "untrained":
+        return heartbeat_classifier(kind, seed=seed)
+    return restored(results.one("heartbeats", f"{kind}.by-beat", seed))
+
+
+@torch.no_grad()
+def printed(network: HeartbeatClassifier, tolerance: str | None = None) -> nn.Sequential:
+    """The printed network with the weights of ours: an ODE-Net where a tolerance is given."""
+    if tolerance is None:
+        made = printed_network(*(ResBlock() for _ in range(BLOCKS)))
+    else:
+        limits = {"method": "dopri5", "rtol": float(tolerance), "atol": float(tolerance)}
+        made = printed_network(ODENet(torchdiffeq.odeint_adjoint, limits))
+    for theirs, own in zip(made.parameters(), network.by_layer(), strict=True):
+        theirs.copy_(own)
+    return made
+
+
+def batch() -> tuple[Tensor, Tensor]:
+    """Beats (128, 1, 187) and classes of a step."""
+    x, y, _ = sets.part("by-beat", "train").beats.tensors()
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:BATCH]
+    return x[order].unsqueeze(1), y[order]
+
+
+def step(network: nn.Module, beats: Tensor, classes: Tensor) -> None:
+    """Loss and gradient."""
+    torch.autograd.grad(cross_entropy(network(beats), classes), list(network.parameters()))
+
+
+def counted(network: nn.Sequential) -> tuple[int, int]:
+    """Evaluations of the field in the forward and in the backward pass of a step."""
+    beats, classes = batch()
+    (block,) = (layer for layer in network if isinstance(layer, ODENet))
+    block.odefunc = counter = Counted(block.odefunc)
+    loss = cross_entropy(network(beats), classes)
+    forward = counter.nfe
+    torch.autograd.grad(loss, list(network.parameters()))
+    return forward, counter.nfe - forward
+
+
+def slower(residual: nn.Module, ode: nn.Module) -> float:
+    """Processor time of a step of the ODE-Net over that of the ResNet, in turn after a warm-up."""
+    beats, classes = batch()
+    taken: list[list[float]] = [[], []]
+    for _ in range(1 + REPEATS):
+        for network, seconds in zip((residual, ode), taken, strict=True):
+            began = time.process_time()
+            step(network, beats, classes)
+            seconds.append(time.process_time() - began)
+    first, second = (statistics.median(seconds[1:]) for seconds in taken)
+    return second / first

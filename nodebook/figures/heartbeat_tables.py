@@ -1,0 +1,170 @@
+"""The tables of chapter 09: recorded runs of heartbeat classifiers as rows."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from nodebook.evidence import claims, recorded, registry
+from nodebook.figures.text import GLUE, spread
+from nodelib.data import aami
+
+NETWORKS = {"resnet": "ResNet", "ode-net": "ODE-Net"}
+MODELS: Mapping[str, tuple[str, str]] = {
+    "always N": ("heartbeat_baselines", "always-n"),
+    "nearest training beat": ("heartbeat_baselines", "nearest"),
+    "logistic regression, R-R": ("heartbeat_baselines", "logistic"),
+    "boosted trees, R-R": ("heartbeat_baselines", "trees"),
+    "one residual block": ("heartbeats", "one-block"),
+    "ResNet": ("heartbeats", "resnet"),
+    "ODE-Net": ("heartbeats", "ode-net"),
+    "ResNet, with R-R": ("heartbeats", "resnet-rr"),
+    "ODE-Net, with R-R": ("heartbeats", "ode-net-rr"),
+}
+"""Name of each classifier on the page: its experiment, and how its variants begin."""
+
+PUBLISHED = {
+    "de Chazal et al. 2004": ("two leads, morphology and intervals", 86.2, "76, 39", "78, 82"),
+    "Mar et al. 2011": ("selected features", 89.9, "", ""),
+    "Zhang et al. 2014": ("features selected for each class", 88.3, "", ""),
+    "Mondéjar-Guerra et al. 2019": ("one lead, morphology and R-R, several SVMs", 94.5, "", ""),
+}
+"""On DS1 and DS2. S and V are from the abstract of de Chazal et al.; the accuracies are those that
+Mondéjar-Guerra et al. compare themselves with, in the README of their repository."""
+
+
+def told(values: Sequence[float], decimals: int = 3) -> str:
+    """``spread`` over the seeds, or the value of a single one."""
+    return spread(values, decimals) if len(values) > 1 else f"{values[0]:.{decimals}f}"
+
+
+def printed(kind: str, what: str) -> float:
+    """What the slides print of a network: its "accuracy", or "loss-1" to "loss-5"."""
+    wanted = f"001-{kind.replace('-', '')}-{what}"
+    (found,) = (claim.theirs for claim in claims.load() if claim.id == wanted)
+    return found
+
+
+def by_beat() -> pd.DataFrame:
+    """Both networks by the protocol of the slides."""
+    rows = {}
+    for kind, name in NETWORKS.items():
+        runs = recorded.runs("heartbeats", f"{kind}.by-beat")
+        minutes = [run.cpu_seconds / 60 for run in runs]
+        rows[name] = {
+            "parameters": f"{runs[0].parameters:,}",
+            "accuracy": told(recorded.values(runs, "test.accuracy"), 4),
+            "in the deck": str(printed(kind, "accuracy")),
+            "macro-F1": told(recorded.values(runs, "test.macro_f1")),
+            "loss": told(recorded.values(runs, "test.loss")),
+            "processor minutes": told(minutes, 0),
+            "seeds": str(len(runs)),
+        }
+    return pd.DataFrame(rows).T.rename_axis("split by beat")
+
+
+def between_patients() -> pd.DataFrame:
+    """Every recorded classifier on DS2, after training on DS1."""
+    rows = {}
+    for name, (experiment, model) in MODELS.items():
+        runs = recorded.runs(experiment, f"{model}.inter-patient")
+        if not runs:
+            continue
+        low, high = runs[0].metric("interval.macro_f1")
+        rows[name] = {
+            "accuracy": told(recorded.values(runs, "test.accuracy")),
+            "macro-F1": told(recorded.values(runs, "test.macro_f1")),
+            "95 %": f"{low:.2f}{GLUE}to{GLUE}{high:.2f}",
+            **{label: pair(runs, label) for label in aami.CLASSES[:4]},
+            "without 202": told(recorded.values(runs, "without_202.macro_f1")),
+        }
+    return pd.DataFrame(rows).T.rename_axis("DS1 to DS2")
+
+
+def pair(runs: Sequence, label: str) -> str:
+    """Sensitivity and predictivity of a class in percent, means over the seeds."""
+    means = (
+        statistics.fmean(recorded.values(runs, f"test.{name}.{label}"))
+        for name in ("sensitivity", "predictivity")
+    )
+    return ", ".join(f"{100 * value:.0f}" for value in means)
+
+
+AUDITED = ("always N", "boosted trees, R-R", "nearest training beat", "ResNet", "ODE-Net")
+
+
+def audited() -> dict[str, dict[str, tuple[float, float]]]:
+    """Accuracy and macro-F1, means over the seeds, by classifier and division of the beats.
+
+    A classifier has the divisions in which it is recorded.
+    """
+    splits = {
+        "by-beat": "by beat",
+        "by-block": "by minutes",
+        "by-patient": "by patient",
+        "inter-patient": "DS1 to DS2",
+    }
+    found: dict[str, dict[str, tuple[float, float]]] = {}
+    for name in AUDITED:
+        experiment, model = MODELS[name]
+        found[name] = {}
+        for split, told_as in splits.items():
+            if runs := recorded.runs(experiment, f"{model}.{split}"):
+                metrics = (recorded.values(runs, f"test.{m}") for m in ("accuracy", "macro_f1"))
+                found[name][told_as] = tuple(map(statistics.fmean, metrics))
+    return found
+
+
+def published() -> pd.DataFrame:
+    """Results of others on the same division between patients."""
+    columns = ["method", "accuracy, %", "S", "V"]
+    table = pd.DataFrame(PUBLISHED, index=columns).T
+    return table.rename_axis("DS1 to DS2, published")
+
+
+def memory() -> pd.DataFrame:
+    """What the part between reduction and readout keeps and evaluates in a training step."""
+    (layers,) = recorded.runs("heartbeat_layers")
+    rows = {"ResNet, six blocks": ("resnet", "6 blocks")}
+    for mode in ("backprop", "checkpoint", "adjoint"):
+        rows[f"ODE-Net, {mode}"] = (mode, str(layers.metric(f"evaluations.{mode}")))
+    table = {
+        name: {
+            "MiB kept": f"{layers.metric(f'body.{key}') / 2**20:.1f}",
+            "evaluations, both passes": count,
+        }
+        for name, (key, count) in rows.items()
+    }
+    return pd.DataFrame(table).T.rename_axis("a batch of 128 beats")
+
+
+def solvers() -> pd.DataFrame:
+    """One trained ODE-Net under other solvers, from coarse to fine."""
+    runs = recorded.runs("heartbeat_solvers", "ode-net.by-beat")
+    names = {f"Runge-Kutta 4, steps: {count}": f"rk4.{count}" for count in (1, 2, 4)}
+    for text in ("1e-1", "1e-2", "1e-3", "1e-4", "1e-5"):
+        names[f"Dormand-Prince, {float(text):g}"] = f"tolerance.{text}"
+    rows = {
+        told_as: {
+            "evaluations": told(recorded.values(runs, f"nfe.{name}"), 0),
+            "error of the state": told(recorded.values(runs, f"change.{name}"), 4),
+            "beats decided otherwise": told(recorded.values(runs, f"other.{name}"), 0),
+            "accuracy": told(recorded.values(runs, f"accuracy.{name}"), 4),
+        }
+        for told_as, name in names.items()
+    }
+    return pd.DataFrame(rows).T.rename_axis("solver")
+
+
+def missing(experiments: Sequence[str]) -> list[str]:
+    """Runs that are planned and not recorded: "heartbeats: ode-net.by-beat (seeds 1, 2)"."""
+    found = []
+    for name in experiments:
+        module, runs = registry.load(name), recorded.runs(name)
+        done = {(run.variant, run.seed) for run in runs}
+        for variant in module.VARIANTS:
+            left = [str(seed) for seed in module.SEEDS if (variant, seed) not in done]
+            if left:
+                word = "seed" if len(left) == 1 else "seeds"
+                found.append(f"`{name}`: {variant} ({word} {', '.join(left)})")
+    return found

@@ -1,0 +1,62 @@
+"""The tables of chapter 09 say what is recorded."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from nodebook.evidence import results
+from nodebook.figures import heartbeat_tables as tables
+
+
+def test_a_single_seed_has_no_spread():
+    assert tables.told([0.5]) == "0.500"
+    assert tables.told([0.5, 0.7], 1) == "0.6\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0.1"
+
+
+def test_what_the_slides_print_is_looked_up_in_the_ledger():
+    assert tables.printed("resnet", "accuracy") == 0.974
+    assert tables.printed("ode-net", "loss-2") == 0.16
+
+
+def test_a_row_between_patients_is_of_its_recorded_run():
+    row = tables.between_patients().loc["nearest training beat"]
+    (run,) = results.read("heartbeat_baselines", "nearest.inter-patient")
+    table = run.metric("test.confusion")
+    right, row_sum = table[2][2], sum(table[2])
+    column_sum = sum(line[2] for line in table)
+    assert row["V"] == f"{100 * right / row_sum:.0f}, {100 * right / column_sum:.0f}"
+    assert row["macro-F1"] == f"{run.metric('test.macro_f1'):.3f}"
+
+
+def test_a_classifier_is_audited_under_the_divisions_in_which_it_is_recorded():
+    found = tables.audited()
+    assert list(found["always N"]) == ["by beat", "by minutes", "by patient", "DS1 to DS2"]
+    recorded = [run.variant for run in results.read("heartbeats") if run.seed == 0]
+    assert ("by patient" in found["ResNet"]) == ("resnet.by-patient" in recorded)
+    (run,) = results.read("heartbeat_baselines", "always-n.by-beat")
+    assert found["always N"]["by beat"] == (
+        run.metric("test.accuracy"),
+        run.metric("test.macro_f1"),
+    )
+
+
+def test_published_results_are_told_with_their_division():
+    table = tables.published()
+    assert table.index.name == "DS1 to DS2, published"
+    assert table.loc["de Chazal et al. 2004", "S"] == "76, 39"
+
+
+@pytest.mark.parametrize(
+    ("done", "left"),
+    [
+        ([("a", 0), ("a", 1), ("b", 0)], ["`toy`: b (seed 1)"]),
+        ([("b", 1)], ["`toy`: a (seeds 0, 1)", "`toy`: b (seed 0)"]),
+        ([(v, s) for v in "ab" for s in (0, 1)], []),
+    ],
+)
+def test_what_is_planned_and_not_recorded_is_listed(done, left, monkeypatch):
+    module = SimpleNamespace(VARIANTS=("a", "b"), SEEDS=(0, 1))
+    runs = [SimpleNamespace(variant=variant, seed=seed) for variant, seed in done]
+    monkeypatch.setattr(tables.registry, "load", lambda name: module)
+    monkeypatch.setattr(tables.recorded, "runs", lambda name: runs)
+    assert tables.missing(["toy"]) == left
