@@ -99,13 +99,13 @@ updates = 120  # steps of training
 rtol, atol = 1e-4, 1e-4  # tolerances of the adaptive solver
 
 # %% tags=["remove-cell"] jupyter={"source_hidden": true}
-from nodebook.evidence import claims, recorded, registry
+from nodebook.evidence import recorded, registry
 from nodebook.experiments.ch01_residual import euler_exponential
+from nodebook.figures.sources import source
+from nodebook.figures.verdicts import tally
 
 torch.set_num_threads(1)  # networks as small as these lose time by sharing it
-if profile == "full":
-    for name in ("euler_exponential", "depth_limit"):
-        registry.record(name)
+registry.renew(profile, "euler_exponential", "depth_limit")
 
 # %% [markdown]
 # The data are two half moons in the plane; the task is to tell them apart.
@@ -172,12 +172,14 @@ class ODEBlock(nn.Module):
         self.field, self.solver = Field(), solver
 
     def forward(self, z):
-        return odeint(self.field, z, [0.0, 1.0], **self.solver)[-1]
+        times = [0.0, 1.0]
+        return odeint(self.field, z, times, grad="backprop", **self.solver)[-1]
 
 
 # %% [markdown]
-# `odeint` returns the states at all requested times, here two; `[-1]` is the last. The loop is the
-# usual one, the same for every model: a line through the plane reads the class off.
+# `odeint` returns the states at all requested times, here two; `[-1]` is the last. (`grad` says how
+# it is differentiated, {doc}`03_gradient_checks`; this is the fastest way for small networks.) The
+# loop is the usual one, the same for every model: a line through the plane reads the class off.
 
 
 # %%
@@ -395,10 +397,13 @@ for last in (n - 1, n):
 # "The more nodes, the more accurate", and "with any accuracy given in advance", says the review of
 # such methods. {numref}`fig-01-accuracy` shows how far that goes: to rounding and no further.
 
-# %% mystnb={"figure": {"caption": "Relative error of y(1) for dy/dx = y. Above: Euler's method against the number of steps. Below: the adaptive method against the tolerance (relative = absolute); a cross marks where the solver refuses. Recorded: results/euler_exponential.", "name": "fig-01-accuracy"}, "image": {"alt": "Two log-log panels. Above: both lines fall with slope minus one; that of single precision bends and rises again at the right end. Below: against a tolerance that tightens to the right the errors fall, then level off, in double precision near ten to the minus sixteen, in single precision near ten to the minus seven, where they rise again to ten to the minus six; crosses mark refusals beyond."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Relative error of y(1) for dy/dx = y. Above: Euler's method against the number of steps. Below: the adaptive method against the tolerance (relative = absolute); a cross marks where the solver refuses.", "name": "fig-01-accuracy"}, "image": {"alt": "Two log-log panels. Above: both lines fall with slope minus one; that of single precision bends and rises again at the right end. Below: against a tolerance that tightens to the right the errors fall, then level off, in double precision near ten to the minus sixteen, in single precision near ten to the minus seven, where they rise again to ten to the minus six; crosses mark refusals beyond."}} jupyter={"source_hidden": true} tags=["remove-input"]
 (exponential,) = recorded.runs("euler_exponential")
 residual.accuracy(exponential)
 plt.show()
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+source("euler_exponential")
 
 # %% [markdown]
 # In single precision Euler's error is least with 65,536 steps and then grows: each step rounds, and
@@ -439,10 +444,13 @@ with torch.no_grad():
 # need not be an Euler step: a midpoint block asks the field twice, a Runge-Kutta 4 block four times.
 # What counts is the error **per evaluation** ({numref}`fig-01-depth`).
 
-# %% mystnb={"figure": {"caption": "Five random network fields; lines are geometric means. Above: relative error at T = 2 against the number of blocks, with the measured order. Below: the same against evaluations of the field; each cross is one adaptive solve of one field. Recorded: results/depth_limit.", "name": "fig-01-depth"}, "image": {"alt": "Two log-log panels. Above: three lines fall, Euler with slope minus one, midpoint minus two, Runge-Kutta 4 minus four. Below: against evaluations Euler is lowest or level only at one or two evaluations, then midpoint, Runge-Kutta 4 and Dormand-Prince undercut it by many orders of magnitude."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Five random network fields; lines are geometric means. Above: relative error at T = 2 against the number of blocks, with the measured order. Below: the same against evaluations of the field; each cross is one adaptive solve of one field.", "name": "fig-01-depth"}, "image": {"alt": "Two log-log panels. Above: three lines fall, Euler with slope minus one, midpoint minus two, Runge-Kutta 4 minus four. Below: against evaluations Euler is lowest or level only at one or two evaluations, then midpoint, Runge-Kutta 4 and Dormand-Prince undercut it by many orders of magnitude."}} jupyter={"source_hidden": true} tags=["remove-input"]
 runs = recorded.runs("depth_limit")
 residual.cost(runs, depth_limit.DEPTHS)
 plt.show()
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+source("depth_limit")
 
 # %% [markdown]
 # The evaluations that a relative error takes, medians of the five fields ("over": more than were
@@ -487,14 +495,14 @@ print(f"flow(s) after flow(t), against flow(s + t): relative error {error:.0e}")
 residual.own_weights(runs, (10, 100, 1000, 10_000))
 
 # %% [markdown]
-# Recorded: `results/depth_limit`. With steps of $1/\sqrt n$, the scale at which independent initial weights
+# With steps of $1/\sqrt n$, the scale at which independent initial weights
 # matter, the limit is a *stochastic* differential equation instead {cite}`cohen2021scaling`. Whether
 # a trained network has weights that change smoothly is asked in {doc}`01a_depth`.
 
 # %% [markdown]
 # ## What the documents say
 #
-# The interesting verdicts of this page, of all on {doc}`the scorecard <../book/scorecard>`:
+# The interesting verdicts of this page:
 #
 # - *Holds*: residual blocks are Euler's method (the Russian review, Bu), and ever shorter steps tend to an ODE.
 # - *In part*: "with any accuracy" (the review): down to rounding. "Much better with modern
@@ -505,7 +513,7 @@ residual.own_weights(runs, (10, 100, 1000, 10_000))
 # formulas, not about functions: a solution can exist without being a formula.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
-claims.count(v for _, v in claims.judged("01"))
+tally("01")
 
 # %% [markdown]
 # ## Exercises

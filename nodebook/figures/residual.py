@@ -182,5 +182,3 @@ def own_weights(runs: Sequence[Run], counts: Sequence[int]) -> HTML:
         for n in counts
     }
     return shown(pd.DataFrame.from_dict(table, orient="index").rename_axis("blocks"))
-
-
