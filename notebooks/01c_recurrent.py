@@ -342,7 +342,7 @@ def mean(metric):
 
 if (seed, gap, width, rate, updates) == (0, 0.2, 32, 0.01, 300):
     assert table["RNN"][0.5] > 3 * table["RNN"][1]
-    assert table["residual RNN"][2] > 2 * table["ODE"][2]
+    assert table["residual RNN"][2] > 1.3 * table["ODE"][2]
     assert table["ODE"][0.5] < 2 * table["ODE"][1]
     assert abs(error(finer, 0.01) - own) < 0.5 * own
     assert abs(own_clock - table["RNN"][1]) < 0.01
