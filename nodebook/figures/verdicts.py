@@ -11,7 +11,8 @@ from nodebook.evidence import claims, ledger, scorecard
 from nodebook.evidence.claim_table import Row, markdown_row
 from nodelib import trace
 
-COLUMNS = ("Claim", "Theirs", "Ours", "Verdict")
+COLUMNS = ("Claim", "Verdict", "Theirs", "Ours")
+"""The verdict is second, so that it stays in view where a narrow screen makes the table scroll."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ class ChosenClaims:
         for row in self.rows:
             theirs = "<br>".join(filter(None, (row.theirs, row.paper and f"paper: {row.paper}")))
             place = f"[{row.place}](#{scorecard.claim_anchor(row.id)})"
-            cells = (f"{row.claim}<br>{place}", theirs, row.ours, f"{row.symbol} {row.verdict}")
-            lines.append(cells)
+            verdict = f"{row.symbol}\N{NO-BREAK SPACE}{row.verdict}"
+            lines.append((f"{row.claim}<br>{place}", verdict, theirs, row.ours))
         return "\n".join(map(markdown_row, lines)) + "\n"
 
     def __repr__(self) -> str:

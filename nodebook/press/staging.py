@@ -15,6 +15,7 @@ from nodebook import paths
 from nodebook.errors import BuildError
 from nodebook.evidence import scorecard, surroundings
 from nodebook.press import reuse, runs, status
+from nodebook.press.buttons import EXTRA
 from nodebook.press.chapters import Chapter
 from nodelib import files
 
@@ -77,6 +78,9 @@ def stage(folder: Path, executed: Path, chapters: list[Chapter]) -> Stage:
         manifest = reuse.load(executed, chapter.name)
         manifests.append(manifest)
         layout.write(f"notebooks/{chapter.name}.ipynb", page(source, manifest))
+        plain = nbformat.writes(chapter.notebook()).encode()
+        layout.write(f"{EXTRA}/notebooks/{chapter.name}.ipynb", plain)
+        layout.write(f"{EXTRA}/notebooks/{chapter.name}.py", chapter.source.read_bytes())
     layout.write("book/scorecard.md", scorecard.render().encode())
     if (top / LIBRARY).is_file():
         layout.write(LIBRARY, library(top).encode())

@@ -52,10 +52,10 @@ def test_one_claim_is_one_claim():
 def test_chosen_claims_stand_in_the_order_asked_for_with_their_verdicts():
     table = chosen("other", "sum")._repr_markdown_()
     head, _, other, total = table.splitlines()
-    assert head == "| Claim | Theirs | Ours | Verdict |"
+    assert head == "| Claim | Verdict | Theirs | Ours |"
     assert "6<br>paper: 7" in other
-    assert other.endswith("✎ corrected |")
-    assert total.endswith("| 6 | 6 | ✓ reproduced |")
+    assert "| ✎\u00a0corrected |" in other
+    assert total.endswith("| ✓\u00a0reproduced | 6 | 6 |")
 
 
 def test_each_chosen_claim_links_to_its_row_of_the_scorecard():
