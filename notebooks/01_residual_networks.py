@@ -20,8 +20,8 @@
 # This chapter builds both, trains them on the same data, and asks how far "a residual network is
 # Euler's method" can be taken.
 
-# %% jupyter={"source_hidden": true} tags=["setup", "remove-cell"]
-# Where the library is missing, as on Colab, this installs it from the book's repository.
+# %% jupyter={"source_hidden": true} tags=["setup", "hide-cell"]
+# Where the library is missing, as on Colab, this installs it from the repository.
 import importlib.util
 import subprocess
 import sys
@@ -32,27 +32,26 @@ if importlib.util.find_spec("nodelib") is None:
     if not (home / "nodelib").is_dir():
         home = Path("neural-ode-book").resolve()
         address = "https://github.com/neural-ode-book/neural-ode-book"
-        subprocess.run(
-            ["git", "clone", "--quiet", "--depth=1", address, str(home)], check=True
-        )
-    install = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--editable",
-        str(home),
-    ]
-    subprocess.run(install, check=True)
+        clone = ["git", "clone", "--quiet", "--depth=1", address, str(home)]
+        subprocess.run(clone, check=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "--editable", str(home)], check=True)
     sys.path.insert(0, str(home))
 
-# %% mystnb={"figure": {"caption": "One block, applied again and again with ever shorter steps: 2, 5 and 20 blocks, and the ODE that they tend to. Two of four numbers of a state, under a random network field; computed on this page.", "name": "fig-01-paths"}, "image": {"alt": "A plane with one smooth black curve and three broken lines of 2, 5 and 20 straight pieces that start where it starts. The coarse ones leave the curve at once; the finest stays close to it."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %%
 import matplotlib.pyplot as plt
+import torch
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits
 
-from nodebook.experiments.ch01_residual import depth_limit
+from nodebook.evidence import recorded, registry
+from nodebook.experiments.ch01_residual import depth_limit, euler_exponential
 from nodebook.figures import plotting, residual
+from nodebook.figures.sources import source
+from nodebook.figures.verdicts import tally
+from nodelib import integrate, odeint
 
+# %% mystnb={"figure": {"caption": "One block, applied again and again with ever shorter steps: 2, 5 and 20 blocks, and the ODE that they tend to. Two of four numbers of a state, under a random network field; computed on this page.", "name": "fig-01-paths"}, "image": {"alt": "A plane with one smooth black curve and three broken lines of 2, 5 and 20 straight pieces that start where it starts. The coarse ones leave the curve at once; the finest stays close to it."}} jupyter={"source_hidden": true} tags=["remove-input"]
 plotting.use_style()
 field, start = depth_limit.autonomous(0), depth_limit.start(0)[:1]
 residual.paths(field, start, depth_limit.END, (2, 5, 20))
@@ -73,15 +72,6 @@ plt.show()
 
 # %% [markdown]
 # ## Build it
-#
-# The imports:
-
-# %%
-import torch
-from torch import nn
-from torch.nn.functional import binary_cross_entropy_with_logits
-
-from nodelib import integrate, odeint
 
 # %% [markdown]
 # The knobs. Everything on this page that is computed and not read from a recorded run follows
@@ -91,19 +81,14 @@ from nodelib import integrate, odeint
 profile = "quick"  # "full" also records this page's experiments again (minutes; writes results/)
 seed = 0  # draws the data and the initial weights
 
-# %%
+# %% tags=["knobs"]
 width = 16  # hidden units of a block
 blocks = 10  # blocks of the residual network, and steps of Euler's method
 rate = 0.02  # learning rate of Adam
 updates = 120  # steps of training
 rtol, atol = 1e-4, 1e-4  # tolerances of the adaptive solver
 
-# %% tags=["remove-cell"] jupyter={"source_hidden": true}
-from nodebook.evidence import recorded, registry
-from nodebook.experiments.ch01_residual import euler_exponential
-from nodebook.figures.sources import source
-from nodebook.figures.verdicts import tally
-
+# %% jupyter={"source_hidden": true} tags=["remove-cell"]
 torch.set_num_threads(1)  # networks as small as these lose time by sharing it
 registry.renew(profile, "euler_exponential", "depth_limit")
 
@@ -597,7 +582,7 @@ for tolerance in (1.0, 1e-1, 1e-2, 1e-6):
 # How much a trained residual network really is a discretised ODE is also asked in
 # {cite}`sander2022residual`.
 
-# %% tags=["checks", "remove-cell"] jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["checks", "remove-cell"]
 # What the text says, asserted: a run that falsifies a sentence fails the build.
 if (seed, width, blocks, rate, updates) == (0, 16, 10, 0.02, 120):
     assert all(values[-1] < 0.1 * values[0] for values in losses.values())

@@ -20,8 +20,8 @@
 # on the images it is trained on. This page builds both kinds of network, lets you see it happen in
 # seconds, and looks for the reason.
 
-# %% jupyter={"source_hidden": true} tags=["setup", "remove-cell"]
-# Where the library is missing, as on Colab, this installs it from the book's repository.
+# %% jupyter={"source_hidden": true} tags=["setup", "hide-cell"]
+# Where the library is missing, as on Colab, this installs it from the repository.
 import importlib.util
 import subprocess
 import sys
@@ -32,30 +32,33 @@ if importlib.util.find_spec("nodelib") is None:
     if not (home / "nodelib").is_dir():
         home = Path("neural-ode-book").resolve()
         address = "https://github.com/neural-ode-book/neural-ode-book"
-        subprocess.run(
-            ["git", "clone", "--quiet", "--depth=1", address, str(home)], check=True
-        )
-    install = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--editable",
-        str(home),
-    ]
-    subprocess.run(install, check=True)
+        clone = ["git", "clone", "--quiet", "--depth=1", address, str(home)]
+        subprocess.run(clone, check=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "--editable", str(home)], check=True)
     sys.path.insert(0, str(home))
 
-# %% mystnb={"figure": {"caption": "Error against depth: mean and standard deviation over five seeds, after 1,000 steps of training. Above: training images. Below: test images.", "name": "fig-01-degradation"}, "image": {"alt": "Two panels, training and test error in percent on a logarithmic scale against 2 to 64 layers. Plain and bare networks rise to eighty and ninety percent as depth grows; residual networks stay between one and two percent on training images and fall slightly from five percent on test images."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %%
+from functools import partial
+
 import matplotlib.pyplot as plt
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
 
 from nodebook.evidence import recorded, registry
-from nodebook.experiments.ch01_residual import depth_training
+from nodebook.experiments.ch01_residual import (
+    backpropagated_blocks,
+    chain_rule,
+    depth_training,
+)
 from nodebook.figures import depth as drawn
 from nodebook.figures import plotting
 from nodebook.figures.sources import source
+from nodebook.figures.verdicts import tally
+from nodelib import data
 
+# %% mystnb={"figure": {"caption": "Error against depth: mean and standard deviation over five seeds, after 1,000 steps of training. Above: training images. Below: test images.", "name": "fig-01-degradation"}, "image": {"alt": "Two panels, training and test error in percent on a logarithmic scale against 2 to 64 layers. Plain and bare networks rise to eighty and ninety percent as depth grows; residual networks stay between one and two percent on training images and fall slightly from five percent on test images."}} jupyter={"source_hidden": true} tags=["remove-input"]
 plotting.use_style()
 deep = recorded.runs("depth_training")
 DEPTHS = depth_training.DEPTHS
@@ -77,13 +80,6 @@ source("depth_training")
 # %% [markdown]
 # ## Build it
 
-# %%
-import torch
-from torch import nn
-from torch.nn.functional import cross_entropy
-
-from nodelib import data
-
 # %% [markdown]
 # The knobs: **change one and run again**.
 
@@ -91,7 +87,7 @@ from nodelib import data
 profile = "quick"  # "full" also records this page's experiments again (an hour; writes results/)
 seed = 0  # draws the initial weights and the batches
 
-# %%
+# %% tags=["knobs"]
 width = 20  # units of every layer
 depths = (2, 12, 40)  # layers
 rate = 0.01  # learning rate of Adam
@@ -99,9 +95,6 @@ updates = 100  # steps of training, 128 digits each
 clip = 1.0  # longest gradient that is let through
 
 # %% jupyter={"source_hidden": true} tags=["remove-cell"]
-from nodebook.experiments.ch01_residual import backpropagated_blocks, chain_rule
-from nodebook.figures.verdicts import tally
-
 torch.set_num_threads(1)  # networks as small as these lose time by sharing it
 registry.renew(profile, "depth_training", "first_gradients", "backpropagated_blocks")
 mnist = data.mnist()
@@ -149,6 +142,11 @@ class Network(nn.Module):
         return self.last(h)
 
 
+# %% [markdown]
+# The loop, the same for all of them:
+
+
+# %%
 def train(network):
     """Per cent of the training images that are mistaken after training."""
     optimiser = torch.optim.Adam(network.parameters(), lr=rate)
@@ -401,14 +399,10 @@ for kind in ("plain", "residual"):
 # {doc}`01b_flows` shows what adding the input cannot do once the steps are short. The
 # degradation of plain networks is from {cite}`he2016deep`.
 
-
 # %% jupyter={"source_hidden": true} tags=["checks", "remove-cell"]
 # What the text says, asserted: a run that falsifies a sentence fails the build.
-def mean(metric, runs=deep):
-    values = recorded.values(runs, metric)
-    return sum(values) / len(values)
-
-
+mean = partial(recorded.mean, "depth_training", "depth")
+bare_mean = partial(recorded.mean, "first_gradients", "unnormalised")
 usual = (seed, width, depths, rate, updates, clip) == (
     0,
     20,
@@ -432,8 +426,8 @@ assert mean("train_error.plain.64") > 75
 assert all(recorded.values(deep, "constructed.same"))
 alike = [mean(f"similarity.{d}") for d in DEPTHS[2:]]
 assert [f"{min(alike):.2f}", f"{max(alike):.2f}"] == ["0.38", "0.58"]
-assert 1e-3 < mean("gradient.plain.64", stripped) < 0.1
-assert mean("gradient.residual.64", stripped) > 1e6
+assert 1e-3 < bare_mean("gradient.plain.64") < 0.1
+assert bare_mean("gradient.residual.64") > 1e6
 chained = recorded.runs("backpropagated_blocks")
 assert max(apart) == 0 == max(recorded.values(chained, "earlier.relative_error"))
 assert (chained[0].metric("from_left"), chained[0].metric("from_right")) == (

@@ -20,8 +20,8 @@
 # a price: on a line, no ODE can map $x$ to $-x$. A single residual block can. This page
 # trains both, finds how near an ODE gets, and asks when solutions are unique at all.
 
-# %% jupyter={"source_hidden": true} tags=["setup", "remove-cell"]
-# Where the library is missing, as on Colab, this installs it from the book's repository.
+# %% jupyter={"source_hidden": true} tags=["setup", "hide-cell"]
+# Where the library is missing, as on Colab, this installs it from the repository.
 import importlib.util
 import subprocess
 import sys
@@ -32,24 +32,16 @@ if importlib.util.find_spec("nodelib") is None:
     if not (home / "nodelib").is_dir():
         home = Path("neural-ode-book").resolve()
         address = "https://github.com/neural-ode-book/neural-ode-book"
-        subprocess.run(
-            ["git", "clone", "--quiet", "--depth=1", address, str(home)], check=True
-        )
-    install = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--editable",
-        str(home),
-    ]
-    subprocess.run(install, check=True)
+        clone = ["git", "clone", "--quiet", "--depth=1", address, str(home)]
+        subprocess.run(clone, check=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "--editable", str(home)], check=True)
     sys.path.insert(0, str(home))
 
-# %% mystnb={"figure": {"caption": "Recorded networks, trained to map x to -x, solved here. Above: a flow on a line presses all trajectories together and never crosses them. Below: the same with one zero appended, in the plane of the state and the added number. Open: start; filled: end.", "name": "fig-01-crossing"}, "image": {"alt": "Above: seven curves against time from 0 to 1 run together towards zero without crossing. Below: seven curves in the plane start on the horizontal axis and end in the reverse order from left to right."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %%
 import matplotlib.pyplot as plt
 import torch
+from torch import nn
 
 from nodebook.evidence import recorded
 from nodebook.experiments.ch01_residual import crossing, uniqueness
@@ -57,7 +49,9 @@ from nodebook.figures import flows, plotting
 from nodebook.figures.sources import source
 from nodebook.figures.verdicts import tally
 from nodelib import odeint
+from nodelib.ode.solvers import solve
 
+# %% mystnb={"figure": {"caption": "Recorded networks, trained to map x to -x, solved here. Above: a flow on a line presses all trajectories together and never crosses them. Below: the same with one zero appended, in the plane of the state and the added number. Open: start; filled: end.", "name": "fig-01-crossing"}, "image": {"alt": "Above: seven curves against time from 0 to 1 run together towards zero without crossing. Below: seven curves in the plane start on the horizontal axis and end in the reverse order from left to right."}} jupyter={"source_hidden": true} tags=["remove-input"]
 plotting.use_style()
 torch.set_num_threads(1)  # networks as small as these lose time by sharing it
 crossed = recorded.runs("crossing")
@@ -86,12 +80,6 @@ source("crossing")
 # %% [markdown]
 # ## Build it
 
-# %%
-import torch
-from torch import nn
-
-from nodelib import odeint
-
 # %% [markdown]
 # The knobs: **change one and run again**.
 
@@ -99,12 +87,11 @@ from nodelib import odeint
 profile = "quick"  # "full" also records this page's experiments again (minutes; writes results/)
 seed = 0  # draws the initial weights
 
-# %%
+# %% tags=["knobs"]
 width = 16  # hidden units
 rate = 0.03  # learning rate of Adam
 updates = 300  # steps of training
 method, num_steps = "rk4", 10  # the solver in training
-
 
 # %% [markdown]
 # Trajectories on a line cannot cross. If two solutions of $\dot z = f(t, z)$ met, there would be two
@@ -262,8 +249,6 @@ flows.answers(run, list(uniqueness.SOLVERS), exact)
 # stuck where a solution lands on a point at which the field is not Lipschitz.
 
 # %% mystnb={"figure": {"caption": "Accepted steps of our Dormand-Prince solver, computed here: length against the time at which the step begins. Tolerances as in the table; the blow-up is asked for up to t = 0.9999.", "name": "fig-01-steps"}, "image": {"alt": "Step length on a logarithmic scale against time for four questions. For tanh it grows from a fiftieth to a quarter. Before the blow-up at 1 it falls steadily. For two solutions, nudged, it starts tiny and grows. For the decay it falls towards time one half and then stays near ten to the minus four."}} jupyter={"source_hidden": true} tags=["remove-input"]
-from nodelib.ode.solvers import solve
-
 settings = {"rtol": uniqueness.RTOL, "atol": uniqueness.ATOL, "record_steps": True}
 
 

@@ -20,8 +20,8 @@
 # own. This page builds one, its residual twin and an ODE, trains them on the same samples, and then
 # changes the time between samples.
 
-# %% jupyter={"source_hidden": true} tags=["setup", "remove-cell"]
-# Where the library is missing, as on Colab, this installs it from the book's repository.
+# %% jupyter={"source_hidden": true} tags=["setup", "hide-cell"]
+# Where the library is missing, as on Colab, this installs it from the repository.
 import importlib.util
 import subprocess
 import sys
@@ -32,31 +32,27 @@ if importlib.util.find_spec("nodelib") is None:
     if not (home / "nodelib").is_dir():
         home = Path("neural-ode-book").resolve()
         address = "https://github.com/neural-ode-book/neural-ode-book"
-        subprocess.run(
-            ["git", "clone", "--quiet", "--depth=1", address, str(home)], check=True
-        )
-    install = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--editable",
-        str(home),
-    ]
-    subprocess.run(install, check=True)
+        clone = ["git", "clone", "--quiet", "--depth=1", address, str(home)]
+        subprocess.run(clone, check=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "--editable", str(home)], check=True)
     sys.path.insert(0, str(home))
 
-# %% mystnb={"figure": {"caption": "Recorded models, trained on samples every 0.2, on one test trajectory of van der Pol's oscillator. Above: sampled as in training. Below: twice as often. The RNN takes each sample for a step of 0.2 and runs ahead of the clock; the ODE does not mind.", "name": "fig-01-recurrent"}, "image": {"alt": "Two panels of a coordinate against time from 0 to 5. Above: all three models follow the grey oscillation. Below: the residual RNN and the ODE follow it; the RNN, moving twice as fast as the clock, leaves it at once."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %%
+from functools import partial
+
 import matplotlib.pyplot as plt
 import torch
+from torch import nn
 
 from nodebook.evidence import recorded, registry
 from nodebook.experiments.ch01_residual import recurrent_sampling
 from nodebook.figures import plotting, recurrence
 from nodebook.figures.sources import source
 from nodebook.figures.verdicts import tally
+from nodelib import odeint
 
+# %% mystnb={"figure": {"caption": "Recorded models, trained on samples every 0.2, on one test trajectory of van der Pol's oscillator. Above: sampled as in training. Below: twice as often. The RNN takes each sample for a step of 0.2 and runs ahead of the clock; the ODE does not mind.", "name": "fig-01-recurrent"}, "image": {"alt": "Two panels of a coordinate against time from 0 to 5. Above: all three models follow the grey oscillation. Below: the residual RNN and the ODE follow it; the RNN, moving twice as fast as the clock, leaves it at once."}} jupyter={"source_hidden": true} tags=["remove-input"]
 plotting.use_style()
 torch.set_num_threads(1)  # networks as small as these lose time by sharing it
 runs = recorded.runs("recurrent_sampling")
@@ -93,12 +89,6 @@ source("recurrent_sampling")
 # %% [markdown]
 # ## Build it
 
-# %%
-import torch
-from torch import nn
-
-from nodelib import odeint
-
 # %% [markdown]
 # The knobs: **change one and run again**.
 
@@ -106,7 +96,7 @@ from nodelib import odeint
 profile = "quick"  # "full" also records this page's experiment again (minutes; writes results/)
 seed = 0  # draws the initial weights
 
-# %%
+# %% tags=["knobs"]
 gap = 0.2  # time between two samples in training
 width = 32  # hidden units
 rate = 0.01  # learning rate of Adam
@@ -153,6 +143,10 @@ class Model(nn.Module):
         return odeint(field, h, [0.0, gap], method="rk4", grad="backprop")[-1]
 
 
+# %% [markdown]
+# One way to train them all:
+
+# %%
 draw = torch.Generator().manual_seed(1)
 seen = samples(4 * torch.rand(64, 2, generator=draw) - 2, gap, 25)
 test_starts = 4 * torch.rand(64, 2, generator=draw) - 2
@@ -332,14 +326,9 @@ print(f"error by its own clock: {own_clock:.2f}")
 # {doc}`06_latent_odes` puts an ODE behind a recurrent encoder, {doc}`10_gru_ode_bayes` makes the GRU
 # cell itself flow.
 
-
 # %% jupyter={"source_hidden": true} tags=["checks", "remove-cell"]
 # What the text says, asserted: a run that falsifies a sentence fails the build.
-def mean(metric):
-    values = recorded.values(runs, metric)
-    return sum(values) / len(values)
-
-
+mean = partial(recorded.mean, "recurrent_sampling", "oscillator")
 if (seed, gap, width, rate, updates) == (0, 0.2, 32, 0.01, 300):
     assert table["RNN"][0.5] > 3 * table["RNN"][1]
     assert table["residual RNN"][2] > 1.3 * table["ODE"][2]

@@ -20,8 +20,8 @@
 # and cost very different amounts of memory and time. This chapter puts them into one loop, checks
 # them against a closed form, and shows where one of them fails.
 
-# %% jupyter={"source_hidden": true} tags=["setup", "remove-cell"]
-# Where the library is missing, as on Colab, this installs it from the book's repository.
+# %% jupyter={"source_hidden": true} tags=["setup", "hide-cell"]
+# Where the library is missing, as on Colab, this installs it from the repository.
 import importlib.util
 import subprocess
 import sys
@@ -32,24 +32,20 @@ if importlib.util.find_spec("nodelib") is None:
     if not (home / "nodelib").is_dir():
         home = Path("neural-ode-book").resolve()
         address = "https://github.com/neural-ode-book/neural-ode-book"
-        subprocess.run(
-            ["git", "clone", "--quiet", "--depth=1", address, str(home)], check=True
-        )
-    install = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--editable",
-        str(home),
-    ]
-    subprocess.run(install, check=True)
+        clone = ["git", "clone", "--quiet", "--depth=1", address, str(home)]
+        subprocess.run(clone, check=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "--editable", str(home)], check=True)
     sys.path.insert(0, str(home))
 
-# %% mystnb={"figure": {"caption": "What the adjoint method rests on: a solution forwards, and the same solved backwards from its end, at a tolerance of 1e-6. Lotka-Volterra is found again. Van der Pol with mu = 10 (its velocity) and Lorenz follow for a while and then leave. Computed on this page.", "name": "fig-03-lost"}, "image": {"alt": "Three panels of a state against time. Above: an oscillating curve with all dots on it. Middle: a line that falls at once from zero to minus 0.07 and stays; from the right the dots lie on it down to a time of 0.35 and then drop out of the picture. Below: a line with one hump; the dots follow from the right and, before a time of 0.3, shoot out of the picture."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %%
+from functools import partial
+
 import matplotlib.pyplot as plt
+import pandas as pd
 import torch
+import torchdiffeq
+from torch import nn
 
 from nodebook.evidence import recorded, registry
 from nodebook.experiments.ch03_gradients import (
@@ -60,9 +56,13 @@ from nodebook.experiments.ch03_gradients import (
 from nodebook.figures import gradients as drawn
 from nodebook.figures import plotting
 from nodebook.figures.sources import source
+from nodebook.figures.tables import shown
+from nodebook.figures.text import power
 from nodebook.figures.verdicts import chosen, tally
+from nodelib import odeint
 from nodelib.ode.solvers import solve
 
+# %% mystnb={"figure": {"caption": "What the adjoint method rests on: a solution forwards, and the same solved backwards from its end, at a tolerance of 1e-6. Lotka-Volterra is found again. Van der Pol with mu = 10 (its velocity) and Lorenz follow for a while and then leave. Computed on this page.", "name": "fig-03-lost"}, "image": {"alt": "Three panels of a state against time. Above: an oscillating curve with all dots on it. Middle: a line that falls at once from zero to minus 0.07 and stays; from the right the dots lie on it down to a time of 0.35 and then drop out of the picture. Below: a line with one hump; the dots follow from the right and, before a time of 0.3, shoot out of the picture."}} jupyter={"source_hidden": true} tags=["remove-input"]
 plotting.use_style()
 systems = (
     ("harmless: Lotka-Volterra", "harmless", 8.0, 0),
@@ -101,15 +101,6 @@ plt.show()
 # %% [markdown]
 # ## Build it
 
-# %%
-from functools import partial
-
-import torch
-import torchdiffeq
-from torch import nn
-
-from nodelib import odeint
-
 # %% [markdown]
 # The knobs: **change one and run again**. (What `rtol` and `atol` mean is explained in
 # {doc}`01_residual_networks`.)
@@ -118,12 +109,11 @@ from nodelib import odeint
 profile = "quick"  # "full" also records this chapter's experiments again (an hour; writes results/)
 seed = 0  # draws the initial state of the fit at the end of this section
 
-# %%
+# %% tags=["knobs"]
 method = "dopri5"  # any method that both libraries know
 rtol, atol = 1e-8, 1e-8  # tolerances of the solver
 length = 10.0  # how long the system is followed
 rate = 0.05  # learning rate of the fit
-
 
 # %% jupyter={"source_hidden": true} tags=["remove-cell"]
 registry.renew(profile, "gradient_errors", "gradient_memory", "reconstruction")
@@ -323,11 +313,6 @@ source("gradient_memory")
 # tolerance of $10^{-6}$; all columns are relative errors:
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
-import pandas as pd
-
-from nodebook.figures.tables import shown
-from nodebook.figures.text import power
-
 rows, trips = {}, {}
 for name, time in (("harmless", 4.0), ("stiff", 0.5), ("chaotic", 1.0)):
     start = reconstruction.start(name, 0)
@@ -508,11 +493,11 @@ lost = {name: trip["backward"] / trip["forward"] for name, trip in trips.items()
 assert 1.5e6 < lost["stiff"] < 2.5e6
 assert 7.5e4 < lost["chaotic"] < 8.5e4
 assert again[0.2] < 0.01 < again[0.6]
+places = [f"{name}.{x:g}" for name, times in lengths.items() for x in times]
 kept = [
-    (run.metric(f"{n}.{x:g}.gradient.checkpoint"), run.metric(f"{n}.{x:g}.forward"))
+    (run.metric(f"{place}.gradient.checkpoint"), run.metric(f"{place}.forward"))
     for run in runs
-    for n, times in lengths.items()
-    for x in times
+    for place in places
 ]
 assert f"{max(gradient for gradient, _ in kept):.1e}" == "4.5e-05"
 assert f"{max(gradient / end for gradient, end in kept):.0f}" == "33"

@@ -28,8 +28,8 @@
 # 3. **The `Function` that Zurlo and Facci print is right in the initial state and the
 #    parameters**, to Euler's error, and wrong in all times.
 
-# %% jupyter={"source_hidden": true} tags=["setup", "remove-cell"]
-# Where the library is missing, as on Colab, this installs it from the book's repository.
+# %% jupyter={"source_hidden": true} tags=["setup", "hide-cell"]
+# Where the library is missing, as on Colab, this installs it from the repository.
 import importlib.util
 import subprocess
 import sys
@@ -40,45 +40,19 @@ if importlib.util.find_spec("nodelib") is None:
     if not (home / "nodelib").is_dir():
         home = Path("neural-ode-book").resolve()
         address = "https://github.com/neural-ode-book/neural-ode-book"
-        subprocess.run(
-            ["git", "clone", "--quiet", "--depth=1", address, str(home)], check=True
-        )
-    install = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--editable",
-        str(home),
-    ]
-    subprocess.run(install, check=True)
+        clone = ["git", "clone", "--quiet", "--depth=1", address, str(home)]
+        subprocess.run(clone, check=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "--editable", str(home)], check=True)
     sys.path.insert(0, str(home))
 
-# %% [markdown]
-# ## Build it
-
 # %%
-import math
-
-import torch
-
-# %% [markdown]
-# The knobs: **change one and run again**.
-
-# %% tags=["parameters"]
-profile = "quick"  # the experiments of this chapter are recorded again from page 03
-seed = 0  # draws the system of the second half
-
-# %%
-theta, z_start = 1.5, 0.2  # the parameter and the initial state
-n = 6  # Euler steps
-
-# %% jupyter={"source_hidden": true} tags=["remove-cell"]
 import inspect
+import math
 
 import matplotlib.pyplot as plt
 import pandas as pd
+import torch
 from IPython.display import Markdown
 
 from nodebook.documents import adjoint_listing
@@ -91,6 +65,21 @@ from nodebook.figures.tables import shown
 from nodebook.figures.verdicts import tally
 from nodelib import odeint
 
+# %% [markdown]
+# ## Build it
+
+# %% [markdown]
+# The knobs: **change one and run again**.
+
+# %% tags=["parameters"]
+profile = "quick"  # the experiments of this chapter are recorded again from page 03
+seed = 0  # draws the system of the second half
+
+# %% tags=["knobs"]
+theta, z_start = 1.5, 0.2  # the parameter and the initial state
+n = 6  # Euler steps
+
+# %% jupyter={"source_hidden": true} tags=["remove-cell"]
 plotting.use_style()
 
 # %% [markdown]

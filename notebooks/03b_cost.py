@@ -24,8 +24,8 @@
 # 2. **All libraries compute the same gradient**, within about twenty times the tolerance.
 # 3. **diffrax is the fastest by far on small systems**, once it has compiled.
 
-# %% jupyter={"source_hidden": true} tags=["setup", "remove-cell"]
-# Where the library is missing, as on Colab, this installs it from the book's repository.
+# %% jupyter={"source_hidden": true} tags=["setup", "hide-cell"]
+# Where the library is missing, as on Colab, this installs it from the repository.
 import importlib.util
 import subprocess
 import sys
@@ -36,25 +36,18 @@ if importlib.util.find_spec("nodelib") is None:
     if not (home / "nodelib").is_dir():
         home = Path("neural-ode-book").resolve()
         address = "https://github.com/neural-ode-book/neural-ode-book"
-        subprocess.run(
-            ["git", "clone", "--quiet", "--depth=1", address, str(home)], check=True
-        )
-    install = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--editable",
-        str(home),
-    ]
-    subprocess.run(install, check=True)
+        clone = ["git", "clone", "--quiet", "--depth=1", address, str(home)]
+        subprocess.run(clone, check=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "--editable", str(home)], check=True)
     sys.path.insert(0, str(home))
 
-# %% jupyter={"source_hidden": true} tags=["remove-cell"]
+# %%
 import statistics
 
 import matplotlib.pyplot as plt
+import torch
+from torch import nn
 
 from nodebook.evidence import recorded
 from nodebook.experiments.ch03_gradients import (
@@ -65,17 +58,14 @@ from nodebook.figures import gradients as drawn
 from nodebook.figures import plotting
 from nodebook.figures.sources import source
 from nodebook.figures.verdicts import tally
+from nodelib import integrate
+from nodelib.fields import VanDerPol
 
+# %% jupyter={"source_hidden": true} tags=["remove-cell"]
 plotting.use_style()
 
 # %% [markdown]
 # ## Count it yourself
-
-# %%
-import torch
-from torch import nn
-
-from nodelib import integrate
 
 # %% [markdown]
 # The knobs: **change one and run again**.
@@ -84,7 +74,7 @@ from nodelib import integrate
 profile = "quick"  # the experiments of this chapter are recorded again from page 03
 seed = 0  # draws the weights of the field
 
-# %%
+# %% tags=["knobs"]
 method = "dopri5"
 tolerance = 1e-5  # relative and absolute
 width = 16  # hidden units of the field
@@ -244,8 +234,6 @@ print(f"{costs[0]} and {costs[1]} evaluations; the gradient moves by {moved:.1%}
 # ````
 
 # %%
-from nodelib.fields import VanDerPol
-
 two = torch.tensor([2.0, 0.0], dtype=torch.float64, requires_grad=True)
 rejects = integrate(VanDerPol(5.0), two, [0.0, 12.0], rtol=1e-2, atol=1e-2)
 rejects.z[-1].sum().backward()
