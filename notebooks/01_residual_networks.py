@@ -78,7 +78,7 @@ plt.show()
 # them: **change one and run again**.
 
 # %% tags=["parameters"]
-profile = "quick"  # "full" also records this page's experiments again (minutes; writes results/)
+profile = "quick"  # "full" first records the runs below again (minutes)
 seed = 0  # draws the data and the initial weights
 
 # %% tags=["knobs"]
@@ -240,9 +240,8 @@ for name in list(models)[1:]:
     kept[name] = share_right(models[name], **body.solver)
     swapped[name] = share_right(models[name], **exact)
     with torch.no_grad():
-        used[name] = integrate(
-            body.field, x_new, [0.0, 1.0], **body.solver
-        ).stats.nfe
+        solution = integrate(body.field, x_new, [0.0, 1.0], **body.solver)
+    used[name] = solution.stats.nfe
     print(
         f"trained with {name:15s} ({used[name]:2d} evaluations): "
         f"{kept[name]:.1f} % right; solved exactly: {swapped[name]:.1f} %"
@@ -310,17 +309,13 @@ print(
     f"{accepted} steps, {len(trials) - accepted} rejected, "
     f"{2 * len(trials)} evaluations; error {(end - truth).norm():.0e}"
 )
-fixed = integrate(
-    oscillator, z0, [0.0, 12.0], method="heun", options={"num_steps": len(trials)}
-)
-print(
-    f"as many equal steps of Heun's method: error {(fixed.z[-1] - truth).norm():.0e}"
-)
+equal = {"method": "heun", "options": {"num_steps": len(trials)}}
+fixed = integrate(oscillator, z0, [0.0, 12.0], **equal)
+off = (fixed.z[-1] - truth).norm()
+print(f"as many equal steps of Heun's method: error {off:.0e}")
 library = integrate(oscillator, z0, [0.0, 12.0], rtol=1e-2, atol=1e-2)
-print(
-    f"dopri5 at the same tolerance: {library.stats}, "
-    f"error {(library.z[-1] - truth).norm():.0e}"
-)
+off = (library.z[-1] - truth).norm()
+print(f"dopri5 at the same tolerance: {library.stats}, error {off:.0e}")
 
 # %% mystnb={"figure": {"caption": "The solver above on van der Pol's oscillator, live. Above: the solution, with a dot where a step begins. Below: the length of every trial. Where the solution jumps, the steps become more than twenty times shorter.", "name": "fig-01-trials"}, "image": {"alt": "Two panels over time from 0 to 12. Above: a curve that falls slowly from 2, drops to minus 2, creeps up and jumps again; the dots crowd at the jumps. Below: step lengths on a logarithmic scale, long while the curve creeps and short at the jumps; crosses, the rejected trials, stand where a jump begins."}} jupyter={"source_hidden": true} tags=["remove-input"]
 clock = torch.linspace(0, 12, 400).tolist()
@@ -412,9 +407,8 @@ with torch.no_grad():
             h = h + block(t, h)
         options = {"num_steps": n}
         walked = odeint(block, x, [0.0, n], method="euler", options=options)
-        print(
-            f"{n:3d} blocks, {n:3d} steps: the same bits: {torch.equal(h, walked[-1])}"
-        )
+        same = torch.equal(h, walked[-1])
+        print(f"{n:3d} blocks, {n:3d} steps: the same bits: {same}")
 
 # %% [markdown]
 # Recorded for five fields that look at the time, in both precisions, with torchdiffeq's Euler
@@ -545,13 +539,9 @@ answers = {}
 for tolerance in (1.0, 1e-1, 1e-2, 1e-6):
     loose = {"rtol": tolerance, "atol": tolerance}
     with torch.no_grad():
-        stats = integrate(
-            models["dopri5"][0].field, x_new, [0.0, 1.0], **loose
-        ).stats
-    answers[tolerance] = share_right(models["dopri5"], **loose)
-    print(
-        f"{tolerance:g}: {stats.nfe} evaluations, {answers[tolerance]:.1f} % right"
-    )
+        solution = integrate(models["dopri5"][0].field, x_new, [0.0, 1.0], **loose)
+    answers[tolerance] = right = share_right(models["dopri5"], **loose)
+    print(f"{tolerance:g}: {solution.stats.nfe} evaluations, {right:.1f} % right")
 
 # %% [markdown]
 # Hardly anywhere. A tolerance is about digits of the state, and a class needs none of them. What

@@ -57,10 +57,8 @@ plotting.use_style()
 torch.set_num_threads(1)  # networks as small as these lose time by sharing it
 runs = recorded.runs("recurrent_sampling")
 weights, panels = runs[0].tensors(), {}
-for sampling, title in (
-    ("same", "every 0.2, as in training"),
-    ("half", "every 0.1"),
-):
+panels_of = {"same": "every 0.2, as in training", "half": "every 0.1"}
+for sampling, title in panels_of.items():
     series = recurrent_sampling.trajectories(sampling, [0], 3, part=2)
     gaps = torch.cat((torch.zeros(1), series.gaps[0, 0].cumsum(0)))
     found = {}
@@ -93,7 +91,7 @@ source("recurrent_sampling")
 # The knobs: **change one and run again**.
 
 # %% tags=["parameters"]
-profile = "quick"  # "full" also records this page's experiment again (minutes; writes results/)
+profile = "quick"  # "full" first records the runs below again (minutes)
 seed = 0  # draws the initial weights
 
 # %% tags=["knobs"]
@@ -222,9 +220,8 @@ source("recurrent_sampling")
 model = recurrent_sampling.restored(weights, "regular", "rnn")
 corners = torch.tensor([[[0.1, 0.0], [-2.0, -2.0], [2.0, 2.0], [0.0, 2.0]]])
 with torch.no_grad():
-    states = torch.cat(
-        (corners.unsqueeze(2), model(corners, torch.ones(1, 4, 60))[:, :, 1:]), 2
-    )
+    hops = model(corners, torch.ones(1, 4, 60))[:, :, 1:]
+    states = torch.cat((corners.unsqueeze(2), hops), 2)
 cycle = samples(torch.tensor([2.0, 0.0]), 0.02, 2000)[1300:]
 recurrence.hops(states[0], cycle)
 plt.show()
@@ -281,10 +278,8 @@ for _ in range(updates):
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()
-own = error(finer, 0.05)
-print(
-    f"residual RNN trained at 0.05: error there {own:.2f}, at 0.01 {error(finer, 0.01):.2f}"
-)
+own, at_finer = error(finer, 0.05), error(finer, 0.01)
+print(f"trained at 0.05: error there {own:.2f}, at 0.01 {at_finer:.2f}")
 
 # %% [markdown]
 # With an interval of 0.05 Euler's error is small, the field that it learns is nearly the true one,
@@ -333,7 +328,7 @@ if (seed, gap, width, rate, updates) == (0, 0.2, 32, 0.01, 300):
     assert table["RNN"][0.5] > 3 * table["RNN"][1]
     assert table["residual RNN"][2] > 1.3 * table["ODE"][2]
     assert table["ODE"][0.5] < 2 * table["ODE"][1]
-    assert abs(error(finer, 0.01) - own) < 0.5 * own
+    assert abs(at_finer - own) < 0.5 * own
     assert abs(own_clock - table["RNN"][1]) < 0.01
 irregular = {k: mean(f"error.irregular.{k}.irregular") for k in recurrence.KINDS}
 assert {k: f"{v:.3f}" for k, v in irregular.items()} == {

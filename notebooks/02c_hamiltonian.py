@@ -255,9 +255,8 @@ ways = (
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 NAMES = ("theta1", "theta2", "z0, first", "z0, second", "t0", "t1")
-drawn.three_ways(
-    "With a running loss; relative errors", NAMES, tuple(map(flat, ways))
-)
+flattened = tuple(map(flat, ways))
+drawn.three_ways("With a running loss; relative errors", NAMES, flattened)
 
 # %% [markdown]
 # The library's own version of `right_side`, which the checks below solve with, gives the same numbers:
@@ -409,13 +408,10 @@ checks = {
 }
 worst = {}
 for variant in checks:
-    metrics = [run.metrics for run in recorded.runs("adjoint_extensions", variant)]
-    worst[variant] = max(
-        v for m in metrics for k, v in m.items() if k.endswith("error")
-    )
-rows = tuple(
-    (title, scientific(worst[variant])) for variant, title in checks.items()
-)
+    found = recorded.runs("adjoint_extensions", variant)
+    named = [name for name in found[0].metrics if name.endswith("error")]
+    worst[variant] = max(max(recorded.values(found, name)) for name in named)
+rows = tuple((checks[name], scientific(error)) for name, error in worst.items())
 Table("Recorded checks", ("Check", "Largest error"), rows)
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]

@@ -43,8 +43,6 @@ if importlib.util.find_spec("nodelib") is None:
     sys.path.insert(0, str(home))
 
 # %%
-import statistics
-
 import matplotlib.pyplot as plt
 import torch
 from torch import nn
@@ -103,9 +101,8 @@ for grad in ("backprop", "checkpoint", "adjoint"):
     solution.z[-1].square().sum().backward()
     forwards, backwards = solution.stats.nfe, solution.backward[0].nfe
     ratio[grad] = backwards / forwards
-    print(
-        f"{grad:10s}: {forwards} forwards, {backwards} backwards: {ratio[grad]:.2f}"
-    )
+    counted = f"{forwards} forwards, {backwards} backwards"
+    print(f"{grad:10s}: {counted}: {ratio[grad]:.2f}")
 
 # %% [markdown]
 # `solution.backward` has one entry for each backward pass, with what it cost.
@@ -123,9 +120,9 @@ titles = {
     "scaled": "the same, loss × 1e-6",
     "nonlinear": "oscillator",
 }
-runs = {
-    title: recorded.runs("backward_evaluations", v) for v, title in titles.items()
-}
+runs = {}
+for variant, title in titles.items():
+    runs[title] = recorded.runs("backward_evaluations", variant)
 NAMES = backward_evaluations.NAMES
 drawn.ratios(runs, NAMES)
 
@@ -213,11 +210,10 @@ for options in ({}, {"adjoint_rtol": 1e-2, "adjoint_atol": 1e-2}):
     found.append(start.grad)
     costs.append(solution.backward[0].nfe)
 moved = ((found[1] - found[0]).norm() / found[0].norm()).item()
-print(f"{costs[0]} and {costs[1]} evaluations; the gradient moves by {moved:.1%}")
+print(f"{costs[0]} and {costs[1]} evaluations; the gradient moves by {moved:.2%}")
 
 # %% [markdown]
-# Much is saved, and the gradient is as wrong as it was asked to be. Whether an optimiser minds is
-# another question.
+# Two fifths are saved, and on this smooth field the gradient hardly moves. On a stiff one it will.
 #
 # ````{solution-end}
 # ````
@@ -259,14 +255,8 @@ if (seed, method, tolerance, width) == (0, "dopri5", 1e-5, 16):
     assert moved > 1e-4
 assert rejects.stats.rejected > 0
 assert rejects.backward[0].nfe < rejects.stats.nfe
-means = [
-    m
-    for own in runs.values()
-    for way in NAMES
-    for m in recorded.values(own, f"ratio.{way}.mean")
-]
-assert min(means) > 0.6
-both = [
-    statistics.fmean(recorded.values(own, "error.adjoint")) for own in peers.values()
-]
-assert max(both) < 1e-4
+for own in runs.values():
+    for way in NAMES:
+        assert min(recorded.values(own, f"ratio.{way}.mean")) > 0.6
+for own in peers.values():
+    assert max(recorded.values(own, "error.adjoint")) < 1e-4

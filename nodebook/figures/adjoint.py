@@ -122,7 +122,7 @@ def transposed(
 def _occupied(ax: Axes, matrix: Tensor) -> None:
     occupied = (matrix != 0).double()
     occupied.diagonal().fill_(2)
-    ax.imshow(occupied, cmap=ListedColormap(["white", SKY, BLUE]), interpolation="none")
+    ax.imshow(occupied.numpy(), cmap=ListedColormap(["white", SKY, BLUE]), interpolation="none")
     blocks = len(matrix) // 2
     places = np.arange(0.5, 2 * blocks, 2)
     ax.set_xticks(places, range(1, blocks + 1))

@@ -214,7 +214,7 @@ This page lists the formulas about the adjoint that do not hold as the five docu
 Each is given with its place, as printed and corrected, and with both numbers.
 
 Every formula was read under its own document's definitions and evaluated on one nonlinear,
-time-dependent system with two parameters; {doc}`../notebooks/02_adjoint` shows how, and shows the
+time-dependent system with two parameters; {doc}`../notebooks/02b_audit` shows how, and shows the
 formulas that hold.
 A verdict follows from a rule.
 "Holds up to sign" means that turning the sign makes it right, "misses a term" that adding one term
