@@ -72,7 +72,7 @@ plotting.use_style()
 # $\dot a = - f_z^{\mathsf T} a$, which is linear and so holds for both signs of $a$. They differ in
 # what they add to the loss, in the end value, and in the direction of the integrals.
 #
-# ### The UnB slides: vary a functional
+# ## The UnB slides: vary a functional
 #
 # The deck treats the state, the multiplier and the parameters as three independent arguments of
 #
@@ -93,7 +93,7 @@ plotting.use_style()
 # announces the result has the limits exchanged. It does not say what $\vec\lambda$ is; under the
 # plus sign of the proof its sign is wrong.
 #
-# ### The Russian review: the constraint as $h' - f$
+# ## The Russian review: the constraint as $h' - f$
 #
 # The appendix adds the constraint with the other sign, keeps a multiplier $\beta$ for the start,
 # and writes the end state as an integral, $h(t_1) = h(t_0) + \int f$. So the gradient of the loss
@@ -118,7 +118,7 @@ plotting.use_style()
 # printed with a minus, which is harmless because $\lambda(t_1) = 0$. The substitution is printed as
 # $-a^{\mathsf T} = \dots$, which turns the sign of the adjoint and of the gradient.
 #
-# ### Zurlo and Facci: one augmented state
+# ## Zurlo and Facci: one augmented state
 #
 # State, parameters and time are put into one vector, with the field $(f, 0, 1)$. Its Jacobian has
 # one row of blocks that is not zero, $(f_z, f_\theta, f_t)$. The adjoint of the whole vector is
@@ -145,7 +145,7 @@ plotting.use_style()
 # end, with which each must be added up, is missing wherever it is not zero. The fourth, in $t_1$,
 # has $\partial f/\partial t$ where $f$ belongs.
 #
-# ### Bu: the same Lagrangian as ours
+# ## Bu: the same Lagrangian as ours
 #
 # The note subtracts $\int \lambda (\dot z - f)$, which is adding $\int \lambda (f - \dot z)$. It
 # integrates by parts *before* it differentiates in $\theta$, and leaves out $\mu$ because the start
@@ -154,7 +154,7 @@ plotting.use_style()
 # *Where it arrives.* At {eq}`eq-02-gradients`, without a slip.
 
 # %% [markdown]
-# ### Rosetta: one row for each
+# ## Rosetta: one row for each
 #
 # The same table stands in {doc}`../book/notation`. A dash means: not printed. Gradients are rows in
 # most documents and columns in ours; the numbers are the same.
