@@ -69,6 +69,8 @@ plt.show()
 #
 # Behind it stand three pages: {doc}`what depth does to plain and to residual networks <01a_depth>`,
 # {doc}`what no flow can do <01b_flows>`, and {doc}`recurrent networks in time <01c_recurrent>`.
+# The five documents that are tested here, from a Russian review to the slides of CIDA, are introduced in
+# {doc}`../book/documents`.
 
 # %% [markdown]
 # ## Build it
@@ -459,24 +461,6 @@ with torch.no_grad():
     once = odeint(field, z, [0.0, s + t], **tight)[-1]
 error = (both - once).norm() / once.norm()
 print(f"flow(s) after flow(t), against flow(s + t): relative error {error:.0e}")
-
-# %% [markdown]
-# ### If every block has weights of its own
-#
-# Zurlo and Facci, and Bu, write $f(z_t, \theta_t)$ with weights that change from block to block, and
-# pass to an ODE all the same. For that $\theta_t$ has to become a function of $t$. If the weights of
-# successive blocks have nothing to do with each other, there is no such function. Random linear
-# blocks with independent weights and steps $1/n$ do have a limit, but it forgets all individual
-# weights. It is the ODE of their *mean*, approached only as $n^{-1/2}$, as averages are. The
-# relative distance from it:
-
-# %% jupyter={"source_hidden": true} tags=["remove-input"]
-residual.own_weights(runs, (10, 100, 1000, 10_000))
-
-# %% [markdown]
-# With steps of $1/\sqrt n$, the scale at which independent initial weights
-# matter, the limit is a *stochastic* differential equation instead {cite}`cohen2021scaling`. Whether
-# a trained network has weights that change smoothly is asked in {doc}`01a_depth`.
 
 # %% [markdown]
 # ## What the documents say

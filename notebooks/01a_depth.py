@@ -53,7 +53,7 @@ from nodebook.experiments.ch01_residual import (
     depth_training,
 )
 from nodebook.figures import depth as drawn
-from nodebook.figures import plotting
+from nodebook.figures import plotting, residual
 from nodebook.figures.sources import source
 from nodebook.figures.verdicts import tally
 from nodelib import data
@@ -248,7 +248,27 @@ source("first_gradients")
 # layers are another network than theirs.
 
 # %% [markdown]
-# ## Is the trained residual network an ODE?
+# ## Weights of their own
+#
+# Page {doc}`01_residual_networks` passes from blocks to an ODE with *shared* weights. Zurlo and Facci,
+# and Bu, write $f(z_t, \theta_t)$ with weights that change from block to block, and pass to an ODE
+# all the same. For that $\theta_t$ has to become a function of $t$. If the weights of successive
+# blocks have nothing to do with each other, there is no such function. Random linear blocks with
+# independent weights and steps $1/n$ do have a limit, but it forgets all individual weights. It is
+# the ODE of their *mean*, approached only as $n^{-1/2}$, as averages are. The relative distance
+# from it:
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+residual.own_weights(recorded.runs("depth_limit"), (10, 100, 1000, 10_000))
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+source("depth_limit")
+
+# %% [markdown]
+# With steps of $1/\sqrt n$, the scale at which independent initial weights matter, the limit is a
+# *stochastic* differential equation instead {cite}`cohen2021scaling`.
+#
+# ### Is the trained residual network an ODE?
 #
 # If its blocks were the steps of an ODE whose field changes smoothly with depth, the matrices of
 # neighbouring blocks would be alike: the cosine between them near 1.

@@ -34,7 +34,7 @@ LOOKS = {
 
 def paths(field: Field, start: Tensor, end: float, counts: Sequence[int]) -> Figure:
     """Euler's paths of one state (1, d) in the plane of its first two numbers, and the solution."""
-    figure, ax = plt.subplots(figsize=(WIDTH, 3.6))
+    figure, ax = plt.subplots(figsize=(WIDTH, 3.1))
     colours = (VERMILION, ORANGE, GREEN, BLUE)
     for n, colour, marker in zip(counts, colours, "^sDo", strict=False):
         path = _path(field, start, np.linspace(0, end, n + 1), method="euler")
@@ -80,7 +80,7 @@ def trials(
 
     ``tried`` holds the start, the length and the error of each trial; at most 1 is accepted.
     """
-    figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 4.2), sharex=True)
+    figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 3.8), sharex=True)
     good = [(t, h) for t, h, error in tried if error <= 1]
     bad = [(t, h) for t, h, error in tried if error > 1]
     starts = [t for t, _ in good]
@@ -98,7 +98,7 @@ def trials(
 
 def slopes(walk: Callable[[int], Tensor], counts: Sequence[int]) -> Figure:
     """The slopes that dy/dx = y asks for, its solution through (0, 1), and ``walk(n)`` points."""
-    figure, ax = plt.subplots(figsize=(WIDTH, 3.3))
+    figure, ax = plt.subplots(figsize=(WIDTH, 2.8))
     x, y = np.meshgrid(np.linspace(0, 1, 15), np.linspace(0.85, 2.85, 13))
     length = np.hypot(1, y)
     bare = {"headwidth": 1, "headlength": 0, "headaxislength": 0, "width": 0.002}
@@ -116,7 +116,7 @@ def slopes(walk: Callable[[int], Tensor], counts: Sequence[int]) -> Figure:
 
 def accuracy(run: Run) -> Figure:
     """Error of y(1) for dy/dx = y: Euler's by steps (above), the adaptive one by tolerance."""
-    figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 5.2))
+    figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 4.6))
     tolerances = np.array(run.history["tolerances"])
     for name, colour, marker in (("float32", VERMILION, "^"), ("float64", BLUE, "o")):
         style = {"marker": marker, "color": colour, "ms": 4, "label": name}
@@ -142,7 +142,7 @@ def cost(runs: Sequence[Run], counts: Sequence[int]) -> Figure:
 
     Lines are geometric means over the runs; crosses are adaptive solves of each.
     """
-    figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 6.2))
+    figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 5.4))
     curves = [run.history["curves"] for run in runs]
     for method, (colour, marker) in list(LOOKS.items())[:3]:
         every = zip(*(curve[method]["error"] for curve in curves), strict=True)
