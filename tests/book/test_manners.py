@@ -8,10 +8,6 @@ from building import CHAPTERS
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 NOT_YET = {
-    # theory
-    "01_residual_networks",
-    "02_adjoint",
-    "03_gradient_checks",
     # dynamics
     "04_system_identification",
     "05_lotka_volterra",
