@@ -14,7 +14,6 @@ NOT_YET = {
     "03_gradient_checks",
     # dynamics
     "04_system_identification",
-    "05_lotka_volterra",
     "06_latent_odes",
     # images and heartbeats
     "07_mnist",
