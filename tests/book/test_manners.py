@@ -12,9 +12,6 @@ NOT_YET = {
     "01_residual_networks",
     "02_adjoint",
     "03_gradient_checks",
-    # dynamics
-    "04_system_identification",
-    "06_latent_odes",
     # images and heartbeats
     "07_mnist",
     "08_mitdb",
