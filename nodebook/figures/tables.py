@@ -1,6 +1,7 @@
 """The tables of a page: one row of heads, and numbers right-aligned."""
 
 import re
+from collections.abc import Mapping
 
 import pandas as pd
 from IPython.display import HTML
@@ -17,3 +18,8 @@ def shown(table: pd.DataFrame) -> HTML:
     numbers = all(NUMERIC.fullmatch(str(value)) for value in table.to_numpy().flat)
     named = table.rename_axis(index=None, columns=table.index.name)
     return HTML(named.to_html(classes="numbers" if numbers else "words", border=0))
+
+
+def by_row(rows: Mapping[str, Mapping[str, str]], corner: str) -> HTML:
+    """``shown`` of rows by name, each with its cells by head; ``corner`` names the rows."""
+    return shown(pd.DataFrame.from_dict(rows, orient="index").fillna("–").rename_axis(corner))

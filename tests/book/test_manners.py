@@ -10,7 +10,6 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 NOT_YET = {
     # dynamics
     "04_system_identification",
-    "05_lotka_volterra",
     "06_latent_odes",
     # images and heartbeats
     "07_mnist",

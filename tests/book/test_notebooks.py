@@ -1,5 +1,6 @@
 """Each chapter runs through papermill, and its notebook is the pair of its source."""
 
+import ast
 import importlib.util
 import json
 import subprocess
@@ -87,7 +88,7 @@ def setup_cell(chapter):
 def test_the_first_cell_installs_the_library_where_it_is_missing(
     inside_a_clone, tmp_path, monkeypatch
 ):
-    (cell,) = {setup_cell(chapter) for chapter in CHAPTERS}
+    (cell,) = {ast.unparse(ast.parse(setup_cell(chapter))) for chapter in CHAPTERS}
     clone = tmp_path / "clone"
     (clone / "notebooks").mkdir(parents=True)
     if inside_a_clone:
