@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from nodebook.experiments.ch07_mnist import (
+    mnist,
     mnist_comparison,
     mnist_memory,
     mnist_robustness,
@@ -105,3 +106,14 @@ def test_what_is_looked_at_again_was_measured():
     assert list(mnist_solvers.settings("rk-net")) == list(mnist_solvers.FEW)
     for disturbance, amounts in mnist_robustness.QUICK.items():
         assert set(amounts) <= set(mnist_robustness.AMOUNTS[disturbance])
+
+
+def test_the_ode_net_by_the_adjoint_begins_as_the_one_that_is_backpropagated():
+    ours, theirs = (mnist.untrained(variant, 1) for variant in ("ode-net", mnist.BY_ADJOINT))
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(mine, other)
+    images = torch.rand(2, 28, 28, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(ours(images), theirs(images))
+    theirs(images).sum().backward()
+    assert theirs.body.backward[-1].nfe > 0
+    assert mnist.PLANS[mnist.BY_ADJOINT] == mnist.PLANS["ode-net"]
