@@ -2,6 +2,7 @@
 
 EXPERIMENTS = (
     "mnist",
+    "mnist_adjoint",
     "mnist_choices",
     "mnist_comparison",
     "mnist_memory",

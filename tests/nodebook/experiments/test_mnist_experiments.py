@@ -1,11 +1,15 @@
 """What is measured of the recorded classifiers of MNIST."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from nodebook.experiments.ch07_mnist import (
+    adams,
     mnist,
+    mnist_adjoint,
     mnist_comparison,
     mnist_memory,
     mnist_robustness,
@@ -117,3 +121,29 @@ def test_the_ode_net_by_the_adjoint_begins_as_the_one_that_is_backpropagated():
     theirs(images).sum().backward()
     assert theirs.body.backward[-1].nfe > 0
     assert mnist.PLANS[mnist.BY_ADJOINT] == mnist.PLANS["ode-net"]
+
+
+def test_vode_solves_an_oscillator_to_its_tolerance_in_ever_more_evaluations():
+    turn = torch.tensor([[0.0, 1.0], [-1.0, 0.0]], dtype=torch.float64)
+    start = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
+    found = {x: adams.adams(lambda _, z: z @ turn, start, 0.0, 1.0, x) for x in (1e-3, 1e-9)}
+    exact = torch.tensor([[math.cos(1), math.sin(1)]], dtype=torch.float64)
+    assert float((found[1e-9][0] - exact).abs().max()) < 1e-7
+    assert found[1e-3][1] < found[1e-9][1]
+
+
+def test_the_gradients_of_all_three_ways_come_close_to_the_exact_one():
+    rng = np.random.default_rng(0)
+
+    class Digits:
+        train_images = rng.integers(0, 256, (4, 28, 28), dtype=np.uint8)
+        train_labels = np.array([3, 1, 4, 1], np.uint8)
+
+    network = mnist.untrained("ode-net", 0)
+    metrics = mnist_adjoint.derivatives(network, Digits, ["1e-1", "1e-4"])
+    for way in ("backprop", "dopri5", "adams"):
+        assert metrics[f"gradient_error.{way}.1e-4"] < 0.1
+        assert metrics[f"gradient_error.{way}.1e-4"] < metrics[f"gradient_error.{way}.1e-1"]
+    for solver in ("dopri5", "adams"):
+        assert metrics[f"forward_nfe.{solver}.1e-4"] > metrics[f"forward_nfe.{solver}.1e-1"]
+        assert metrics[f"backward_nfe.{solver}.1e-4"] > 0
