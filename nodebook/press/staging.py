@@ -14,13 +14,13 @@ import yaml
 from nodebook import paths
 from nodebook.errors import BuildError
 from nodebook.evidence import scorecard, surroundings
-from nodebook.press import reuse, status
+from nodebook.press import reuse, runs, status
 from nodebook.press.chapters import Chapter
 from nodelib import files
 
 LIBRARY = "book/library.md"
-GENERATED = {"book/scorecard.md", "book/status.md", LIBRARY}
-"""Pages made from the ledger, from the manifests of this build, and from the library."""
+GENERATED = {"book/scorecard.md", "book/status.md", "book/runs.md", LIBRARY}
+"""Pages made from the ledger, the manifests of this build, the recorded runs, and the library."""
 
 
 class Stage:
@@ -81,6 +81,7 @@ def stage(folder: Path, executed: Path, chapters: list[Chapter]) -> Stage:
     if (top / LIBRARY).is_file():
         layout.write(LIBRARY, library(top).encode())
     layout.write("book/status.md", status.render(manifests).encode())
+    layout.write("book/runs.md", runs.render(repository()).encode())
     layout.write("_toc.yml", (top / "_toc.yml").read_bytes())
     layout.write("_config.yml", configuration(top / "_config.yml").encode())
     layout.prune()
