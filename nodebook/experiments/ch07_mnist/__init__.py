@@ -6,6 +6,7 @@ EXPERIMENTS = (
     "mnist_choices",
     "mnist_comparison",
     "mnist_memory",
+    "mnist_mistaken",
     "mnist_robustness",
     "mnist_solvers",
 )

@@ -12,6 +12,7 @@ from nodebook.experiments.ch07_mnist import (
     mnist_adjoint,
     mnist_comparison,
     mnist_memory,
+    mnist_mistaken,
     mnist_robustness,
     mnist_solvers,
 )
@@ -147,3 +148,13 @@ def test_the_gradients_of_all_three_ways_come_close_to_the_exact_one():
     for solver in ("dopri5", "adams"):
         assert metrics[f"forward_nfe.{solver}.1e-4"] > metrics[f"forward_nfe.{solver}.1e-1"]
         assert metrics[f"backward_nfe.{solver}.1e-4"] > 0
+
+
+def test_the_hardest_digit_is_the_one_that_most_networks_mistake():
+    mistakes = [[[7, 4, 9], [3, 1, 7]], [[7, 4, 9]], [[7, 4, 6], [5, 2, 8]]]
+    metrics, hardest = mnist_mistaken.counted(mistakes)
+    assert hardest[0] == {"number": 7, "label": 4, "given": 9, "votes": 3}
+    assert [digit["number"] for digit in hardest] == [7, 3, 5]
+    assert (metrics["networks"], metrics["mistaken"], metrics["by_all"]) == (3, 3, 1)
+    assert metrics["mean"] == pytest.approx(5 / 3)
+    assert metrics["confusion"][4][9] == 2
