@@ -17,7 +17,6 @@ NOT_YET = {
     "05_lotka_volterra",
     "06_latent_odes",
     # images and heartbeats
-    "07_mnist",
     "08_mitdb",
     # GRU-ODE-Bayes
     "10_gru_ode_bayes",
