@@ -1,3 +1,3 @@
 """Chapter 08: the MIT-BIH data."""
 
-EXPERIMENTS = ("deck_data", "heartbeat_sets", "mitdb_census", "rr_census")
+EXPERIMENTS = ("deck_data", "heartbeat_sets", "mitdb_census", "mitdb_pictures", "rr_census")
