@@ -297,8 +297,8 @@ assert swapped["RK4, two steps"] < 6
 # - The tolerance can be loosened to 0.1 or tightened to $10^{-6}$, and nothing is gained or lost.
 #   But the least that Dormand-Prince gets away with is three steps, 20 evaluations.
 # - Two steps of RK4, 8 evaluations, do as well.
-# - Two steps of Euler's method still do nearly as well, although they end far from where they
-#   should.
+# - Two steps of Euler's method err twice as often, which is little for a solution that ends far
+#   from where it should.
 # - An **implicit Adams method**, which learns from its earlier steps, needs about 10 evaluations
 #   at the tolerance 0.1. It is the kind of solver that the authors used.
 

@@ -16,8 +16,6 @@ NOT_YET = {
     "04_system_identification",
     "05_lotka_volterra",
     "06_latent_odes",
-    # images and heartbeats
-    "08_mitdb",
     # GRU-ODE-Bayes
     "10_gru_ode_bayes",
 }
