@@ -8,5 +8,6 @@ EXPERIMENTS = (
     "mnist_memory",
     "mnist_mistaken",
     "mnist_robustness",
+    "mnist_small",
     "mnist_solvers",
 )

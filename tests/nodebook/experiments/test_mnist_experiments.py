@@ -14,6 +14,7 @@ from nodebook.experiments.ch07_mnist import (
     mnist_memory,
     mnist_mistaken,
     mnist_robustness,
+    mnist_small,
     mnist_solvers,
 )
 from nodelib.models.classifiers import classifier, parameter_count
@@ -158,3 +159,18 @@ def test_the_hardest_digit_is_the_one_that_most_networks_mistake():
     assert (metrics["networks"], metrics["mistaken"], metrics["by_all"]) == (3, 3, 1)
     assert metrics["mean"] == pytest.approx(5 / 3)
     assert metrics["confusion"][4][9] == 2
+
+
+def test_the_two_small_networks_differ_in_the_gradient_alone():
+    images = torch.rand(4, 28, 28, generator=torch.Generator().manual_seed(0))
+    scores, gradients = [], []
+    for variant in mnist_small.VARIANTS:
+        network = mnist_small.untrained(variant, 0)
+        scores.append(network(images))
+        loss = scores[-1].square().sum()
+        gradients.append(
+            torch.cat([g.flatten() for g in torch.autograd.grad(loss, [*network.parameters()])])
+        )
+    assert torch.equal(*scores)
+    apart = float((gradients[0] - gradients[1]).norm() / gradients[0].norm())
+    assert 1e-5 < apart < 0.5
