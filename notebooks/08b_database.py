@@ -105,7 +105,7 @@ shown(ecg_tables.records(census))
 #   on the chest. Most records have MLII first; in 114 it comes second, and 102 and 104 have none.
 # - **Two records are one person.** Records 201 and 202 are from the same man, cut from one tape.
 
-# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "How the beats of each class are spread over the 48 records: each bar is a class, each segment one record, the largest first. The number is how many records it takes to hold half of the class.", "name": "fig-08-clumps"}, "image": {"alt": "Five horizontal stacked bars of equal length, one for each class, divided into segments for records. The numbers at the right end are 13 or so for N, and 1 to 4 for the others."}} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "How the beats of each class are spread over the 48 records: each bar is a class, each segment one record, the largest first. The number is how many records it takes to hold half of the class.", "name": "fig-08-clumps"}, "image": {"alt": "Five horizontal stacked bars of equal length, one for each class, divided into segments for records. The numbers at the right end are 19 for N, 2 for S, 5 for V, 2 for F and 2 for Q."}} tags=["remove-input"]
 listing = pd.DataFrame(census.history).set_index("record")
 ecg.clumps(listing)
 plt.show()
@@ -191,7 +191,7 @@ both."""
 # %%
 pieces = rhythms.chunks(rhythm, size=128, overlap=32)
 for piece in pieces[:3]:
-    print(f"record {piece.record}: {len(piece)} events in {piece.time[-1]:.1f} s")
+    print(f"{piece.record}: {len(piece)} events in {piece.time[-1]:.1f} s")
 
 # %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "The chunks of record 100. The darker part of a chunk, 128 events, repeats the end of the chunk above. The last chunk holds what is left.", "name": "fig-08-chunks"}, "image": {"alt": "Six horizontal bars, one for each chunk, against the number of the event. Each bar but the first begins before the one above it ends, and the overlap is drawn darker. The last bar is shorter than the others."}} tags=["remove-input"]
 ecg.chunks(counted.history[0]["events"], size=512, overlap=128)
