@@ -226,13 +226,13 @@ errors = wrong(model, new, new_labels)
 print(found.provenance.source)
 print(f"{errors} of {len(new)} new digits wrong, where guessing errs on 270")
 
-# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Loss of the small network in every step of the training that was run for this page.", "name": "fig-07-live"}, "image": {"alt": "The loss over the steps: for the first quarter it stays near 2.3, the value of guessing, then it falls below 1, with much noise."}} tags=["remove-input"]
-curves.losses({"live": losses})
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Loss of the small network in every step of the training that was run for this page.", "name": "fig-07-live"}, "image": {"alt": "The loss over the steps: it begins near 2.3, falls slowly for a quarter of the steps, and then to well below 1, with much noise."}} tags=["remove-input"]
+curves.losses({"live": losses}, log=False).set_size_inches(digits.WIDTH, 2.6)
 plt.show()
 
 # %% [markdown]
-# The loss stays at that of guessing, $\ln 10 \approx 2.3$, for a while: the mean over the pixels
-# washes out what untrained maps hold. Then it falls.
+# The loss begins at that of guessing, $\ln 10 \approx 2.3$, and falls slowly at first: the mean
+# over the pixels washes out what untrained maps hold.
 #
 # ## Load weights that have seen all of MNIST
 #
@@ -255,7 +255,7 @@ print(f"the scores reach from {ours.min():.1f} to {ours.max():.1f}")
 # %% [markdown]
 # Let it classify ten digits.
 
-# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Ten digits, the class that the recorded network gives each, and the probability that it gives to that class.", "name": "fig-07-answers"}, "image": {"alt": "Ten handwritten digits in two rows, each with a class above it and a percentage of mostly 90 or more."}} tags=["hide-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Ten digits, the class that the recorded network gives each, and the probability that it gives to that class.", "name": "fig-07-answers"}, "image": {"alt": "Ten handwritten digits in two rows, each with a class above it and a percentage of mostly 90 or more."}} tags=["remove-input"]
 chances = torch.softmax(ours[:10], 1).numpy()
 digits.answers(found.test_images[:10], found.test_labels[:10], chances)
 plt.show()

@@ -290,7 +290,7 @@ assert 60 * census.metric("minutes_min") == 60 * 30 + 50 / 9
 #
 # On the complete database, remove the man of records 201 and 202 from the test set of the split
 # by patient. Which share of the test beats remains, and what is then
-# `nodelib.data.heartbeats.shared_patients`? (The synthetic records have no such man.)
+# `heartbeats.shared_patients`? (The synthetic records have no such man.)
 # ````
 #
 # ````{solution} ex-08-clean
