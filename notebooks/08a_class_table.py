@@ -48,7 +48,7 @@ from nodebook.figures import ecg, ecg_tables, plotting
 from nodebook.figures.sources import source
 from nodebook.figures.tables import shown
 from nodelib import data
-from nodelib.data import heartbeats
+from nodelib.data import aami, heartbeats
 
 plotting.use_style()
 
@@ -89,6 +89,14 @@ beats = heartbeats.cut(signal, peaks, period, scale="beat")
 print(f"{len(peaks)} peaks over 0.9, T = {period[0] / heartbeats.FS:.3f} s")
 print(f"{len(beats)} beats of {beats.shape[1]} samples")
 print(f"data: {db.provenance.completeness}")
+
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "The recipe on one window of this build's data. Above: ten seconds at 125 Hz, scaled; dots are the maxima over 0.9 (dashed), triangles the annotated beats. Below: one beat, cut from its R peak on, 1.2 T long (shaded).", "name": "fig-08-recipe"}, "image": {"alt": "Above, a scaled ECG of ten seconds; peaks that reach over the dashed line at 0.9 carry dots, and triangles stand over all annotated beats. Below, one of the beats with a shaded span of 1.2 periods that holds the next peak too."}} tags=["remove-input"]
+at = record.samples[aami.class_index(record.symbols) >= 0]
+at = at * heartbeats.FS / record.fs
+at = at[at < len(window)]
+figure = ecg.recipe(window, heartbeats.FS, peaks, at, period[0])
+plotting.mark_source(figure, db.provenance)
+plt.show()
 
 # %% [markdown]
 # Each step that the paper leaves open, or that the published set does not follow, is an argument

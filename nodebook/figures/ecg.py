@@ -109,6 +109,32 @@ def row(values: np.ndarray, period: float, label: str) -> Figure:
     return figure
 
 
+def recipe(
+    window: np.ndarray, rate: float, peaks: np.ndarray, at: np.ndarray, period: float
+) -> Figure:
+    """Scaled window with maxima over 0.9 and annotated beats; one beat, 1.2 periods long.
+
+    ``peaks`` and ``at`` are in samples, as ``period``; ``rate`` is in Hz.
+    """
+    figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 5.2))
+    seconds = np.arange(len(window)) / rate
+    above.plot(seconds, window, color="black", linewidth=0.8)
+    above.axhline(0.9, linestyle="--", color=plotting.VERMILION, linewidth=1)
+    look = {"color": plotting.VERMILION, "label": "maximum over 0.9"}
+    above.plot(seconds[peaks], window[peaks], "o", markersize=5, **look)
+    look = {"color": plotting.BLUE, "label": "annotated beat"}
+    above.plot(at / rate, np.full(len(at), 1.08), "v", markersize=5, **look)
+    above.set(xlim=(0, seconds[-1]), ylim=(-0.03, 1.15), ylabel="scaled amplitude")
+    above.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    begin = seconds[peaks[len(peaks) // 2]]
+    end = begin + 1.2 * period / rate
+    near = (seconds > begin - 0.4) & (seconds < end + 0.3)
+    below.plot(seconds[near], window[near], color="black", linewidth=1)
+    below.axvspan(begin, end, color=plotting.SKY, alpha=0.35, linewidth=0)
+    below.set(xlabel="time (s)", ylabel="scaled amplitude", ylim=(-0.03, 1.05))
+    return figure
+
+
 def clumps(listing: pd.DataFrame) -> Figure:
     """How the beats of each class are spread over the records."""
     figure, ax = plt.subplots(figsize=(WIDTH, 3.0))
