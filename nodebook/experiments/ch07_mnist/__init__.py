@@ -2,9 +2,12 @@
 
 EXPERIMENTS = (
     "mnist",
+    "mnist_adjoint",
     "mnist_choices",
     "mnist_comparison",
     "mnist_memory",
+    "mnist_mistaken",
     "mnist_robustness",
+    "mnist_small",
     "mnist_solvers",
 )

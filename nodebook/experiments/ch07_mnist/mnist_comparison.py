@@ -1,4 +1,6 @@
-"""Is the ODE-Net level with the ResNet? The recorded classifiers on the same test images.
+"""Is a network with an ODE level with the ResNet? The recorded classifiers on the same images.
+
+``ode-net`` and ``rk-net`` are both RK-Nets in the paper's sense, see ``mnist``.
 
 Two networks that were trained from the same seed are compared image by image. Only the images that
 one of them mistakes and the other does not tell them apart: if the networks were equally good, each

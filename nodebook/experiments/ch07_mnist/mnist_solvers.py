@@ -1,4 +1,4 @@
-"""Trained RK-Nets and ODE-Nets of MNIST, solved otherwise than they were trained.
+"""Trained networks of MNIST with an ODE inside, solved otherwise than they were trained.
 
 The networks are the recorded ones of ``mnist``, by their variants; nothing is trained here and
 nothing is chosen. The images are the 10,000 test images, 500 at a time, which the solver gives the

@@ -4,8 +4,9 @@ import pytest
 from ecg_records import Records, make_record
 
 from nodebook.evidence import results
-from nodebook.experiments.ch08_mitdb import heartbeat_sets, mitdb_census
+from nodebook.experiments.ch08_mitdb import heartbeat_sets, mitdb_census, mitdb_pictures
 from nodelib import data
+from nodelib.data import aami
 
 
 def small():
@@ -79,3 +80,32 @@ def test_class_q_is_too_clumped_for_a_division_of_people_to_give_the_decks_test_
     assert (len(paced), others) == (4, 15)
     assert min(paced) >= 1_800
     assert others < heartbeat_sets.DECK["S"][1] < 1_800 - len(paced)
+
+
+def test_an_excerpt_holds_its_annotations_and_no_others():
+    db = data.mitdb()
+    about, signals = mitdb_pictures.typical(db, "V")
+    assert len(signals) == round(2 * mitdb_pictures.AROUND * about["fs"])
+    record = db.record(about["record"])
+    first = round(about["start"] * record.fs)
+    assert (signals == record.signals[first : first + len(signals)]).all()
+    times = [time for time, _ in about["annotations"]]
+    assert all(0 <= time < 2 * mitdb_pictures.AROUND for time in times)
+    (middle,) = [s for t, s in about["annotations"] if abs(t - mitdb_pictures.AROUND) < 0.002]
+    assert aami.BEATS[middle][0] == "V"
+
+
+def test_the_recorded_excerpts_are_real_and_of_their_class():
+    run = results.one("mitdb_pictures", "pictures")
+    assert run.data[0]["completeness"] == "complete"
+    *beats, strip = run.history
+    for label, beat in zip(aami.CLASSES, beats, strict=True):
+        ((_, symbol),) = [
+            (t, s) for t, s in beat["annotations"] if abs(t - mitdb_pictures.AROUND) < 0.002
+        ]
+        assert aami.BEATS[symbol][0] == label == beat["what"]
+    kinds = {symbol for _, symbol in strip["annotations"]}
+    assert len(kinds) >= 4
+    for label in aami.CLASSES:
+        density = run.metric(f"rr_density.{label}")
+        assert sum(density) * 0.02 == pytest.approx(1.0)

@@ -1,13 +1,20 @@
 """What is measured of the recorded classifiers of MNIST."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from nodebook.experiments.ch07_mnist import (
+    adams,
+    mnist,
+    mnist_adjoint,
     mnist_comparison,
     mnist_memory,
+    mnist_mistaken,
     mnist_robustness,
+    mnist_small,
     mnist_solvers,
 )
 from nodelib.models.classifiers import classifier, parameter_count
@@ -105,3 +112,65 @@ def test_what_is_looked_at_again_was_measured():
     assert list(mnist_solvers.settings("rk-net")) == list(mnist_solvers.FEW)
     for disturbance, amounts in mnist_robustness.QUICK.items():
         assert set(amounts) <= set(mnist_robustness.AMOUNTS[disturbance])
+
+
+def test_the_ode_net_by_the_adjoint_begins_as_the_one_that_is_backpropagated():
+    ours, theirs = (mnist.untrained(variant, 1) for variant in ("ode-net", mnist.BY_ADJOINT))
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(mine, other)
+    images = torch.rand(2, 28, 28, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(ours(images), theirs(images))
+    theirs(images).sum().backward()
+    assert theirs.body.backward[-1].nfe > 0
+    assert mnist.PLANS[mnist.BY_ADJOINT] == mnist.PLANS["ode-net"]
+
+
+def test_vode_solves_an_oscillator_to_its_tolerance_in_ever_more_evaluations():
+    turn = torch.tensor([[0.0, 1.0], [-1.0, 0.0]], dtype=torch.float64)
+    start = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
+    found = {x: adams.adams(lambda _, z: z @ turn, start, 0.0, 1.0, x) for x in (1e-3, 1e-9)}
+    exact = torch.tensor([[math.cos(1), math.sin(1)]], dtype=torch.float64)
+    assert float((found[1e-9][0] - exact).abs().max()) < 1e-7
+    assert found[1e-3][1] < found[1e-9][1]
+
+
+def test_the_gradients_of_all_three_ways_come_close_to_the_exact_one():
+    rng = np.random.default_rng(0)
+
+    class Digits:
+        train_images = rng.integers(0, 256, (4, 28, 28), dtype=np.uint8)
+        train_labels = np.array([3, 1, 4, 1], np.uint8)
+
+    network = mnist.untrained("ode-net", 0)
+    metrics = mnist_adjoint.derivatives(network, Digits, ["1e-1", "1e-4"])
+    for way in ("backprop", "dopri5", "adams"):
+        assert metrics[f"gradient_error.{way}.1e-4"] < 0.1
+        assert metrics[f"gradient_error.{way}.1e-4"] < metrics[f"gradient_error.{way}.1e-1"]
+    for solver in ("dopri5", "adams"):
+        assert metrics[f"forward_nfe.{solver}.1e-4"] > metrics[f"forward_nfe.{solver}.1e-1"]
+        assert metrics[f"backward_nfe.{solver}.1e-4"] > 0
+
+
+def test_the_hardest_digit_is_the_one_that_most_networks_mistake():
+    mistakes = [[[7, 4, 9], [3, 1, 7]], [[7, 4, 9]], [[7, 4, 6], [5, 2, 8]]]
+    metrics, hardest = mnist_mistaken.counted(mistakes)
+    assert hardest[0] == {"number": 7, "label": 4, "given": 9, "votes": 3}
+    assert [digit["number"] for digit in hardest] == [7, 3, 5]
+    assert (metrics["networks"], metrics["mistaken"], metrics["by_all"]) == (3, 3, 1)
+    assert metrics["mean"] == pytest.approx(5 / 3)
+    assert metrics["confusion"][4][9] == 2
+
+
+def test_the_two_small_networks_differ_in_the_gradient_alone():
+    images = torch.rand(4, 28, 28, generator=torch.Generator().manual_seed(0))
+    scores, gradients = [], []
+    for variant in mnist_small.VARIANTS:
+        network = mnist_small.untrained(variant, 0)
+        scores.append(network(images))
+        loss = scores[-1].square().sum()
+        gradients.append(
+            torch.cat([g.flatten() for g in torch.autograd.grad(loss, [*network.parameters()])])
+        )
+    assert torch.equal(*scores)
+    apart = float((gradients[0] - gradients[1]).norm() / gradients[0].norm())
+    assert 1e-5 < apart < 0.5
