@@ -44,6 +44,16 @@ def headline() -> str:
     return "\n".join(map(markdown_row, lines)) + "\n"
 
 
+def anchor(chapter: str) -> str:
+    """The place on the scorecard page of the claims that a chapter ("02") tests."""
+    return f"scorecard-{chapter}"
+
+
+def claim_anchor(name: str) -> str:
+    """The place on the scorecard page of one claim."""
+    return f"claim-{name}"
+
+
 def chapter_pages() -> dict[str, str]:
     """Page of each chapter that the table of contents has: ``{"02": "notebooks/02_adjoint"}``."""
     contents = (paths.root() / "_toc.yml").read_text(encoding="utf-8")
@@ -60,6 +70,7 @@ def _sections() -> Iterable[str]:
     listed = ", ".join(f"{number} {kind}" for kind, number in counts.items())
     yield f"The ledger holds {len(pairs)} claims: {listed}."
     yield _count_table(pairs)
+    seen: set[str] = set()
     for chapter, title in book.chapters.items():
         rows = tuple(
             claims.row(claim, verdict, book.documents)
@@ -67,10 +78,12 @@ def _sections() -> Iterable[str]:
             if chapter in claim.chapters
         )
         if rows:
-            yield f"## Chapter {chapter}: {title}"
+            yield f"({anchor(chapter)})=\n## Chapter {chapter}: {title}"
             if chapter in pages:
                 yield f"Tested in {{doc}}`/{pages[chapter]}`."
-            table = ClaimTable("", rows)._repr_markdown_().strip()
+            anchors = {r.id: claim_anchor(r.id) for r in rows if r.id not in seen}
+            seen |= anchors.keys()
+            table = ClaimTable("", rows, anchors)._repr_markdown_().strip()
             yield f":::{{table}}\n:class: {CLASS}\n\n{table}\n:::"
 
 
