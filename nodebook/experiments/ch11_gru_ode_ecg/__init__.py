@@ -1,0 +1,3 @@
+"""Chapter 11: GRU-ODE-Bayes on ECG, what two accuracies measured."""
+
+EXPERIMENTS = ("ecg_cost", "ecg_deck_models", "ecg_networks", "ecg_preparation", "ecg_statistics")

@@ -1,0 +1,90 @@
+"""What an epoch of GRU-ODE-Bayes on chunks of ECG costs, by counts: the GPU paradox.
+
+The deck trains faster on a CPU than on a GPU, and says why: many short solves. Its repository tells
+that the CPU's hour was for batches of one sample (or four) and the GPU's five hours for batches of
+64. Here the *steps that must wait for one another* are counted for one epoch of the deck's 7,500
+chunks of 512 beats, drawn from the databases at hand, and the calls of PyTorch's operators that
+each step makes, forwards and backwards.
+
+Variants ``batch-1``, ``batch-4``, ``batch-16`` and ``batch-64``. The seed draws the batches.
+
+Metrics:
+
+- ``steps.union``: times in the union of a batch, mean; ``steps.own``: most beats of a sample
+- ``epoch.union``, ``epoch.own``: steps in a row in an epoch, forwards
+- ``operators.union``, ``operators.own``: calls of operators in a training step for one time of the
+  union (each sample then takes the step) or for one beat of its own
+- ``epoch_operators.union``, ``epoch_operators.own``: the same for an epoch, in millions
+- ``work.union``: multiplications of the field in an epoch over those of own intervals
+"""
+
+import numpy as np
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from nodebook.documents.ecg_deck import full
+from nodebook.evidence import results
+from nodebook.experiments.ch11_gru_ode_ecg import rr_chunks
+from nodebook.experiments.ch11_gru_ode_ecg.ecg_networks import events_of
+from nodelib.models.gru_ode import GRUODEBayes, Sizes, Stepping
+
+BATCHES = (1, 4, 16, 64)
+VARIANTS = tuple(f"batch-{size}" for size in BATCHES)
+SEEDS = (0,)
+NEEDS = ("mitdb", "nsr2db", "chf2db")
+TOLERANCE = {"operators.*": 0.02, "epoch_operators.*": 0.02, "*": 1e-6}
+
+CHUNKS = 7500
+"""Training chunks of the deck, about: 64 of 81 records, see ``ecg_preparation``."""
+DRAWS = 20
+"""Batches that the union of times is averaged over."""
+SHORT = 24
+"""Beats of a sample over which operators are counted, and half as many: the difference counts."""
+
+
+def run(variant: str, seed: int) -> results.Outcome:
+    """Count for one size of batch."""
+    size = int(variant.split("-")[1])
+    found = rr_chunks.chunks()
+    rng = np.random.default_rng(seed)
+    times = found.times
+    union = float(
+        np.mean([len(np.unique(times[rng.integers(len(found), size=size)])) for _ in range(DRAWS)])
+    )
+    own, batches = rr_chunks.SIZE, CHUNKS / size
+    rows = rng.integers(len(found), size=size)
+    operators = {"union": per_step(rows, True), "own": per_step(rows, False)}
+    epoch = {"union": union * batches, "own": own * batches}
+    metrics = {
+        "steps": {"union": union, "own": own},
+        "epoch": epoch,
+        "operators": operators,
+        "epoch_operators": {key: epoch[key] * operators[key] / 1e6 for key in epoch},
+        "work": {"union": union * size * batches / (own * CHUNKS)},
+    }
+    return results.Outcome(metrics=metrics, data=list(found.provenance))
+
+
+def per_step(rows: np.ndarray, together: bool) -> float:
+    """Calls of operators in a training step for one more step of the solve."""
+    counts = [counted(rows, together, beats) for beats in (SHORT // 2, SHORT)]
+    return (counts[1][0] - counts[0][0]) / (counts[1][1] - counts[0][1])
+
+
+def counted(rows: np.ndarray, together: bool, beats: int) -> tuple[int, int]:
+    """Calls of operators in a training step over so many beats, and steps of the solve."""
+    found = rr_chunks.chunks()
+    few = found.rows(rows)
+    short = rr_chunks.Chunks(
+        few.rr[:, :beats], few.observed[:, :beats], few.label, few.person, few.hours,
+        found.provenance,
+    )  # fmt: skip
+    events = events_of(short, np.arange(len(rows)), 0)
+    sizes = Sizes(features=1, hidden=64, p_hidden=32, prep_hidden=32, class_hidden=64, classes=3)
+    model = GRUODEBayes(sizes, Stepping("euler", steps=1), full=True, impute=True, seed=0)
+    way = full(model, together=True) if together else model
+    with profile(activities=[ProfilerActivity.CPU]) as watched:
+        way(events).logits.sum().backward()
+    calls = sum(event.count for event in watched.key_averages() if event.key.startswith("aten::"))
+    merged = len(torch.unique(torch.cat((events.start, events.times.flatten())))) - 1
+    return calls, merged if together else beats

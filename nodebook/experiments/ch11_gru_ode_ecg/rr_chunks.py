@@ -1,0 +1,132 @@
+"""The chunks that chapter 11 classifies: R-R intervals of three databases, and their folds.
+
+The deck's task is to say which of three databases a chunk of a rhythm is from. Of its databases
+only mitdb is at hand whole; for the other two stand R-R intervals of other people of the same
+kinds, nsr2db for nsrdb and chf2db for chfdb. What one of the three lacks, classes of beats and QRS
+durations, is left out of all, so the events are the intervals alone.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+
+from nodelib import data
+from nodelib.data.aami import beats
+from nodelib.data.find.provenance import Provenance
+
+SOURCES = ("nsr2db", "mitdb", "chf2db")
+"""In the order of the deck's labels: normal sinus rhythm, arrhythmia, heart failure."""
+
+SIZE, OVERLAP = 512, 128
+"""Events of a chunk, and those it shares with the next, as in the deck."""
+
+EACH = 12
+"""Chunks of one person at most, spread over the recording: else day-long recordings are all."""
+
+SHORTEST, LONGEST = 0.2, 3.0
+"""Intervals outside, in s, were not observed: pauses in the recording, missed or false beats."""
+
+LATTICE = 1 / 128
+"""Steps of the times in nsr2db and chf2db, in s; those of mitdb are 1/360."""
+
+FOLDS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Chunks:
+    """Chunks of R-R intervals, one a row.
+
+    Attributes:
+        rr: float64, (n, 512), in s.
+        observed: bool, (n, 512), false where an interval is not plausible.
+        label: int64, (n,), place in ``SOURCES``.
+        person: (n,), names; records 201 and 202 of mitdb are of one.
+        hours: float64, (n,), length of the recording that the chunk is from.
+        provenance: of the databases.
+    """
+
+    rr: np.ndarray
+    observed: np.ndarray
+    label: np.ndarray
+    person: np.ndarray
+    hours: np.ndarray
+    provenance: tuple[Provenance, ...]
+
+    def __len__(self) -> int:
+        return len(self.rr)
+
+    def rows(self, which: np.ndarray) -> "Chunks":
+        """Some of the chunks."""
+        return replace(self, **{
+            name: getattr(self, name)[which]
+            for name in ("rr", "observed", "label", "person", "hours")
+        })  # fmt: skip
+
+    @property
+    def times(self) -> np.ndarray:
+        """Times of the events (n, 512) in s, the first at 0; where one is missed, the mean gap."""
+        known = np.where(self.observed, self.rr, np.nan)
+        filled = np.where(self.observed, self.rr, np.nanmean(known, axis=1, keepdims=True))
+        return np.cumsum(filled, axis=1) - filled[:, :1]
+
+
+@cache
+def chunks() -> Chunks:
+    """The chunks of all three databases."""
+    rr, label, person, hours, provenance = [], [], [], [], []
+    for k, source in enumerate(SOURCES):
+        database = getattr(data, source)(allow_standin=False)
+        provenance.append(database.provenance)
+        for name in database.records:
+            if source == "mitdb":
+                record = database.record(name, signals=False)
+                intervals = np.diff(beats(record)[0]) / record.fs
+                whose = record.patient
+            else:
+                intervals, whose = database.rr(name), name
+            starts = spread_starts(len(intervals))
+            rr += [intervals[start : start + SIZE] for start in starts]
+            label += [k] * len(starts)
+            person += [whose] * len(starts)
+            hours += [intervals.sum() / 3600] * len(starts)
+    together = np.stack(rr)
+    plausible = (together >= SHORTEST) & (together <= LONGEST)
+    return Chunks(
+        together,
+        plausible,
+        np.array(label),
+        np.array(person),
+        np.array(hours),
+        tuple(provenance),
+    )
+
+
+def spread_starts(events: int) -> list[int]:
+    """Where whole chunks of a series of so many events begin, at most ``EACH`` of them.
+
+    The deck's last chunk of a recording is shorter than the others; here it is left out.
+    """
+    possible = np.arange(0, events - SIZE + 1, SIZE - OVERLAP)
+    if len(possible) > EACH:
+        possible = possible[np.linspace(0, len(possible) - 1, EACH).round().astype(int)]
+    return [int(start) for start in possible]
+
+
+def jittered(found: Chunks, seed: int) -> Chunks:
+    """The same with all beats on one lattice, that of 1/128 s, after a random shift within a step.
+
+    Times of mitdb are rounded from 1/360 s; every beat is first moved by up to half a step of
+    1/128 s either way, so that no database keeps a pattern of its own.
+    """
+    rng = np.random.default_rng(seed)
+    beat = np.concatenate([np.zeros((len(found), 1)), np.cumsum(found.rr, axis=1)], axis=1)
+    moved = beat + rng.uniform(-LATTICE / 2, LATTICE / 2, beat.shape)
+    return replace(found, rr=np.diff(np.round(moved / LATTICE) * LATTICE, axis=1))
+
+
+def folds(found: Chunks, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows (training, test) of five folds: each person is in one test set only."""
+    splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    return list(splitter.split(found.rr, found.label, found.person))
