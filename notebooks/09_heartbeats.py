@@ -36,8 +36,18 @@ if importlib.util.find_spec("nodelib") is None:
     if not (home / "nodelib").is_dir():
         home = Path("neural-ode-book").resolve()
         address = "https://github.com/neural-ode-book/neural-ode-book"
-        subprocess.run(["git", "clone", "--quiet", "--depth=1", address, str(home)], check=True)
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--editable", str(home)]
+        subprocess.run(
+            ["git", "clone", "--quiet", "--depth=1", address, str(home)], check=True
+        )
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--editable",
+        str(home),
+    ]
     subprocess.run(install, check=True)
     sys.path.insert(0, str(home))
 
@@ -146,8 +156,14 @@ class Field(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.norm1, self.conv1 = nn.GroupNorm(32, 64), nn.Conv1d(65, 64, 3, padding=1)
-        self.norm2, self.conv2 = nn.GroupNorm(32, 64), nn.Conv1d(65, 64, 3, padding=1)
+        self.norm1, self.conv1 = (
+            nn.GroupNorm(32, 64),
+            nn.Conv1d(65, 64, 3, padding=1),
+        )
+        self.norm2, self.conv2 = (
+            nn.GroupNorm(32, 64),
+            nn.Conv1d(65, 64, 3, padding=1),
+        )
         self.norm3 = nn.GroupNorm(32, 64)
 
     def forward(self, t, z):
@@ -210,13 +226,19 @@ for kind, net in built.items():
 
 # %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Loss of every batch in the training above, while this page was made.", "name": "fig-09-live"}, "image": {"alt": "Two falling, noisy curves of the loss against the step, one for the ResNet and one for the ODE-Net. Both begin at the dotted line of guessing, 1.61, and end near 1."}} tags=["hide-input"]
 rng = np.random.default_rng(seed)
-groups = [beats.train[beats.y[beats.train] == k] for k in np.unique(beats.y[beats.train])]
+groups = [
+    beats.train[beats.y[beats.train] == k] for k in np.unique(beats.y[beats.train])
+]
 
 
 def draw():
     """A batch with as many beats of each class."""
-    rows = np.concatenate([rng.choice(rows, batch // len(groups)) for rows in groups])
-    return torch.from_numpy(beats.x[rows]).unsqueeze(1), torch.from_numpy(beats.y[rows])
+    rows = np.concatenate(
+        [rng.choice(rows, batch // len(groups)) for rows in groups]
+    )
+    return torch.from_numpy(beats.x[rows]).unsqueeze(1), torch.from_numpy(
+        beats.y[rows]
+    )
 
 
 losses = {kind: train(net, draw) for kind, net in built.items()}
@@ -262,14 +284,18 @@ ours = {
     ]
     for kind in tables.NETWORKS
 }
-printed = {kind: [tables.printed(kind, f"loss-{k}") for k in EPOCHS] for kind in tables.NETWORKS}
+printed = {
+    kind: [tables.printed(kind, f"loss-{k}") for k in EPOCHS]
+    for kind in tables.NETWORKS
+}
 figures.epochs(ours, printed)
 plt.show()
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 level = recorded.runs("heartbeat_comparison", "by-beat")
 alone = " and ".join(
-    f"{run.metric('only.ode-net')} against {run.metric('only.resnet')}" for run in level
+    f"{run.metric('only.ode-net')} against {run.metric('only.resnet')}"
+    for run in level
 )
 chance = ", ".join(f"p = {run.metric('p'):.1g}" for run in level)
 low, high = level[0].metric("interval")
@@ -382,7 +408,10 @@ figures.confusion(
         f"ResNet, {head}": recorded.runs("heartbeats", f"resnet.{split}")[0].metric(
             "test.confusion"
         )
-        for split, head in (("by-beat", "by beat"), ("inter-patient", "between patients"))
+        for split, head in (
+            ("by-beat", "by beat"),
+            ("inter-patient", "between patients"),
+        )
     }
 )
 plt.show()
@@ -436,7 +465,9 @@ shown(tables.solvers())
 gaps = recorded.runs("heartbeat_dropped", "by-beat")
 figures.dropped(
     {
-        kind: {p: recorded.values(gaps, f"accuracy.{kind}.{p}") for p in (0, 20, 50, 80)}
+        kind: {
+            p: recorded.values(gaps, f"accuracy.{kind}.{p}") for p in (0, 20, 50, 80)
+        }
         for kind in tables.NETWORKS
     }
 )
@@ -536,22 +567,33 @@ assert all(values[-1] < values[0] for values in losses.values())
 assert (resnet, ode_net) == (182_853, 59_333)
 assert otherwise["rk4"] <= otherwise["euler"]
 for kind in tables.NETWORKS:
-    assert mean(f"{kind}.by-beat", "test.accuracy") > tables.printed(kind, "accuracy")
-    assert all(run[k] < theirs for run in ours[kind] for k, theirs in enumerate(printed[kind]))
+    assert mean(f"{kind}.by-beat", "test.accuracy") > tables.printed(
+        kind, "accuracy"
+    )
+    assert all(
+        run[k] < theirs
+        for run in ours[kind]
+        for k, theirs in enumerate(printed[kind])
+    )
 assert nearest["by-beat"]["accuracy"] > tables.printed("resnet", "accuracy")
 audited = tables.audited()
 trees, always = audited["boosted trees, R-R"], audited["always N"]
 assert trees["by beat"][0] > tables.printed("ode-net", "accuracy")
 assert [round(always[k][0], 2) for k in ("by beat", "DS1 to DS2")] == [0.83, 0.89]
 assert always["DS1 to DS2"][1] < 0.2
-beat, minutes, people = (audited["nearest training beat"][k][1] for k in list(always)[:3])
+beat, minutes, people = (
+    audited["nearest training beat"][k][1] for k in list(always)[:3]
+)
 assert beat - minutes < 0.05 < 0.4 < minutes - people
 for kind in tables.NETWORKS:
     assert mean(f"{kind}.inter-patient", "test.accuracy") < always["DS1 to DS2"][0]
     assert mean(f"{kind}.inter-patient", "test.sensitivity.V") > 0.7
     assert mean(f"{kind}.inter-patient", "test.sensitivity.S") < 0.15
 for name in ("logistic", "trees"):
-    assert mean(f"{name}.inter-patient", "test.sensitivity.S", "heartbeat_baselines") < 0.15
+    assert (
+        mean(f"{name}.inter-patient", "test.sensitivity.S", "heartbeat_baselines")
+        < 0.15
+    )
 assert all(run.metric("verdict") == "lower" for run in level)
 assert times.metric("rises") == "no"
 assert apart.metric("advantage") == "some"
@@ -564,7 +606,9 @@ assert solved.metric("moves") < 0.1
 assert solved.metric("other.rk4.2") < 10
 for percent in (20, 50, 80):
     assert all(run.metric(f"excess.{percent}") < 0 for run in gaps)
-assert {claim.id for claim, verdict in claims.judged("09") if verdict.kind == "refuted"} <= set()
+assert {
+    claim.id for claim, verdict in claims.judged("09") if verdict.kind == "refuted"
+} <= set()
 assert sum(nearest["inter-patient"]["confusion"][4]) == 7
 (layers,) = recorded.runs("heartbeat_layers")
 assert 25 < layers.metric("body.backprop") / layers.metric("body.checkpoint") < 35

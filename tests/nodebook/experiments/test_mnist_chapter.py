@@ -165,7 +165,7 @@ def test_after_16_epochs_no_error_of_a_convolutional_network_is_worse_than_print
         and claim.evidence["experiment"] == "mnist"
         and claim.evidence["variant"] in mnist.CONVOLUTIONAL
     ]
-    assert len(asked) == 5
+    assert len(asked) == 3
     upheld = {"exceeded", "reproduced"}
     assert {verdict_later(claim) for claim in asked} | {
         claims.verdict(c).kind for c in asked
