@@ -108,8 +108,8 @@ Markdown(
 - the deck's baseline is a **bag of beats**: shuffle the beats in time and its answer changes by
   {max(base):.0e}, rounding. In its GRU-ODE-Bayes no observation ever reaches the ODE;
 - in a validation set of {mean("ecg_preparation", "deck", "records.validation"):.0f} recordings, the
-  answer "normal rhythm" to every chunk scores {100 * low:.0f} to {100 * high:.0f} %. **62.0 % is what
-  one gets for learning nothing**;
+  answer "normal rhythm" to every chunk scores {100 * low:.0f} to {100 * high:.0f} %, depending on
+  which are drawn. **62.0 % is what one may get for learning nothing**;
 - the databases differ in the spacing of their times, in length and in how a feature was computed.
   Each of these gives the class away, with no heart in it."""
 )
@@ -401,7 +401,7 @@ rows = "\n".join(
     for size in SIZES
 )
 Markdown(f"""
-| batch | times in the union | steps in a row, millions: union | own intervals | work, times |
+| batch | times in the union | steps in a row in an epoch (millions), union | the same, own intervals | work of the union over own |
 | --- | --- | --- | --- | --- |
 {rows}
 """)

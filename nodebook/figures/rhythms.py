@@ -55,5 +55,4 @@ def scores(
         ax.set_ylim(len(models) - 0.5, -0.5)
         ax.set_title(title, loc="left", fontsize="medium")
     axes[-1, 0].set(xlim=(0, 1.02), xlabel="share of people told right")
-    figure.tight_layout()
     return figure
