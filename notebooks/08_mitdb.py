@@ -183,8 +183,9 @@ print(f"largest difference of two numbers: {abs(ours - theirs).max():.0e}")
 # %% [markdown]
 # ### What a row holds
 #
-# A row is $1.2\,T$ long, and so **it contains the next beat**. Where the zeros begin tells how
-# fast the heart was. What the row does not hold is the time to the beat *before*.
+# A row is $1.2\,T$ long, and so **it contains the next beat**, unless that comes late. Where the
+# zeros begin tells how fast the heart was. What the row does not hold is the time to the beat
+# *before*.
 
 # %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "One row of the set that was just built. It begins at an R peak; the next one comes after about T. Grey: zeros.", "name": "fig-08-row"}, "image": {"alt": "A line that begins at a high value, falls at once, has smaller waves, rises to a second peak near the dashed line marked T, and ends in a grey stretch of zeros."}} tags=["remove-input"]
 near = np.rint(at * rate / fs).astype(int)

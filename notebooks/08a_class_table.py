@@ -90,7 +90,7 @@ print(f"{len(peaks)} peaks over 0.9, T = {period[0] / heartbeats.FS:.3f} s")
 print(f"{len(beats)} beats of {beats.shape[1]} samples")
 print(f"data: {db.provenance.completeness}")
 
-# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "The recipe on one window of this build's data. Above: ten seconds at 125 Hz, scaled; dots are the maxima over 0.9 (dashed), triangles the annotated beats. Below: one beat, cut from its R peak on, 1.2 T long (shaded).", "name": "fig-08-recipe"}, "image": {"alt": "Above, a scaled ECG of ten seconds; peaks that reach over the dashed line at 0.9 carry dots, and triangles stand over all annotated beats. Below, one of the beats with a shaded span of 1.2 periods that holds the next peak too."}} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "The recipe on one window of this build's data. Above: ten seconds at 125 Hz, scaled; dots are the maxima over 0.9 (dashed), triangles the annotated beats. Below: one beat, cut from its R peak on, 1.2 T long (shaded).", "name": "fig-08-recipe"}, "image": {"alt": "Above, a scaled ECG of ten seconds; peaks that reach over the dashed line at 0.9 carry dots, and triangles stand over all annotated beats. Below, one of the beats with a shaded span of 1.2 periods from its R peak on."}} tags=["remove-input"]
 at = record.samples[aami.class_index(record.symbols) >= 0]
 at = at * heartbeats.FS / record.fs
 at = at[at < len(window)]
