@@ -26,8 +26,8 @@ function enlarge(dialog, image) {
   dialog.querySelector(".viewer-image").replaceChildren(large);
   const caption = image.closest("figure")?.querySelector("figcaption p")?.cloneNode(true);
   caption?.querySelector(".headerlink")?.remove();
-  dialog.querySelector(".viewer-caption").replaceChildren(...(caption?.childNodes ?? []));
   dialog.setAttribute("aria-label", caption?.textContent.trim() || "Figure");
+  dialog.querySelector(".viewer-caption").replaceChildren(...(caption?.childNodes ?? []));
   dialog.showModal();
   dialog.querySelector(".viewer-close").focus();
 }
@@ -111,5 +111,5 @@ function prepare() {
   saveDownloads();
 }
 
-if (document.readyState === "complete") prepare();
-else window.addEventListener("load", prepare);
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", prepare);
+else prepare();
