@@ -140,7 +140,7 @@ def test_what_scrolls_sideways_says_so_and_can_be_reached(visit, pages):
     for name in chapters:
         page = visit(name, viewport={"width": 390, "height": 844})
         settle(page)
-        page.wait_for_timeout(200)
+        page.wait_for_timeout(500)  # the script waits until the page has come to rest
         wide = page.evaluate(WIDE)
         assert [box for box in wide if not box[1] or box[2] != 0] == [], name
         assert page.evaluate(HINTS) >= len(wide), name
