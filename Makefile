@@ -1,7 +1,7 @@
 # Each target is one command of the project; `setup` is the only one that a fresh machine needs
 # and every other target asks for it.
 .DEFAULT_GOAL := help
-.PHONY: help setup book test full data verify bench serve clean lock
+.PHONY: help setup book test full data verify bench serve lab clean lock
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -42,6 +42,9 @@ bench: $(READY) ## compare speed with peers, in one process
 
 serve: $(READY) ## read the book at http://localhost:8000
 	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000
+
+lab: $(READY) ## open the notebooks in JupyterLab
+	@$(BIN)/jupyter lab notebooks
 
 clean: ## remove everything that can be made again, the environment included
 	@rm -rf _build $(VENV) *.egg-info

@@ -79,7 +79,18 @@ def test_versions_agree():
 
 def test_make_alone_lists_the_targets():
     done = subprocess.run(["make", "-C", str(TOP)], capture_output=True, text=True, check=True)
-    for target in ["setup", "book", "test", "full", "data", "verify", "bench", "serve", "clean"]:
+    for target in [
+        "setup",
+        "book",
+        "test",
+        "full",
+        "data",
+        "verify",
+        "bench",
+        "serve",
+        "lab",
+        "clean",
+    ]:
         assert re.search(rf"make {target}\b", done.stdout), target
 
 

@@ -76,6 +76,9 @@ class ClaimTable:
     def __str__(self) -> str:
         return self._repr_markdown_()
 
+    def __repr__(self) -> str:
+        return f"ClaimTable({len(self.rows)} claims)"
+
 
 def markdown_row(cells: tuple[str, ...]) -> str:
     """One line of a Markdown table."""

@@ -102,10 +102,15 @@ def read(path: Path | None = None) -> Ledger:
     """
     path = path or location()
     try:
-        text = path.read_text(encoding="utf-8")
-        entries, lines = yaml.load(text, _UniqueKeys), _claim_lines(text)
+        return _parse(path, path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise LedgerError(f"{path} is missing: restore it from the repository") from None
+
+
+@functools.cache  # a page asks several times, and YAML takes seconds
+def _parse(path: Path, text: str) -> Ledger:
+    try:
+        entries, lines = yaml.load(text, _UniqueKeys), _claim_lines(text)
     except yaml.YAMLError as error:
         raise LedgerError(f"{path} is no readable YAML: {error}") from error
     _check_frame(entries, path)

@@ -138,6 +138,21 @@ def record(
     ]
 
 
+def renew(profile: str, *names: str) -> None:
+    """In profile "full" record experiments again, after saying which; else do nothing.
+
+    A chapter calls it once, before it reads what is recorded.
+
+    Raises:
+        ResultsError: see ``record``.
+    """
+    if profile != "full":
+        return
+    print(f"profile full: recording {', '.join(names)} again, with all variants and seeds")
+    for name in names:
+        record(name)
+
+
 def _record_group(
     module: ModuleType, name: str, variant: str, seeds: Sequence[int], together: bool
 ) -> list[Path]:

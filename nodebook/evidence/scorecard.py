@@ -38,7 +38,8 @@ def render(pairs: Pairs | None = None) -> str:
         "picture": scorecard_picture.verdicts(book, pairs),
         "totals": totals(pairs),
         "comparison": scorecard_picture.comparison(pairs, lambda c: claims.measured(c, read)),
-        "table": scorecard_table.filters(book, pairs)
+        "table": "".join(f'<span id="{anchor(chapter)}"></span>' for chapter in book.chapters)
+        + scorecard_table.filters(book, pairs)
         + "\n"
         + scorecard_table.table(book, pairs, chapter_pages()),
     }
@@ -110,6 +111,16 @@ def headline() -> str:
                 (row.claim, claim.document, row.theirs, row.ours, f"{row.symbol} {row.verdict}")
             )
     return "\n".join(map(markdown_row, lines)) + "\n"
+
+
+def anchor(chapter: str) -> str:
+    """The place on the scorecard page of the claims that a chapter ("02") tests."""
+    return f"scorecard-{chapter}"
+
+
+def claim_anchor(name: str) -> str:
+    """The place on the scorecard page of one claim."""
+    return f"claim-{name}"
 
 
 def chapter_pages() -> dict[str, str]:

@@ -116,6 +116,9 @@ def _statement(book: Ledger, claim: Claim, verdict: Verdict, pages: Mapping[str,
         ("evidence", verdict.evidence),
     ]
     listed = "".join(f"<dt>{name}</dt><dd>{to_html(text)}</dd>" for name, text in entries if text)
+    if claim.evidence and verdict.kind != claims.OPEN:
+        anchor = f"runs-{claim.evidence['experiment'].replace('_', '-')}"
+        listed += f'<dt>runs</dt><dd><a href="runs.html#{anchor}">when, on what, how long</a></dd>'
     if links := _links(claim, pages):
         listed += f"<dt>shown in</dt><dd>{links}</dd>"
     return (

@@ -1,7 +1,7 @@
 """Numbers as they stand on a page: spreads over seeds, medians with ranges, powers of ten."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 GLUE = "\N{NO-BREAK SPACE}"
 HYPHEN = "\N{NON-BREAKING HYPHEN}"
@@ -39,3 +39,17 @@ def middle(values: Sequence[float], decimals: int = 3) -> str:
 def power(x: float, digits: int = 1) -> str:
     """A number with a power of ten, kept on one line."""
     return f"{x:.{digits}e}".replace("-", HYPHEN)
+
+
+def significant(x: float, digits: int = 3) -> str:
+    """A number with so many significant digits and a true minus, kept on one line."""
+    text = f"{x:.{digits}g}"
+    mantissa, _, exponent = text.partition("e")
+    tail = "e" + exponent.replace("-", HYPHEN) if exponent else ""
+    return mantissa.replace("-", "\N{MINUS SIGN}") + tail
+
+
+def listed(items: Iterable[object]) -> str:
+    """Items as they stand in a sentence: "1", "1 and 2", "1, 2 and 3"; "none" of nothing."""
+    *early, last = map(str, list(items) or ["none"])
+    return f"{', '.join(early)} and {last}" if early else last

@@ -38,8 +38,8 @@ class Chapter:
 
     @property
     def number(self) -> str:
-        """The two digits that begin the name."""
-        return self.name[:2]
+        """What begins the name: two digits, and a letter on a page behind a chapter (``02a``)."""
+        return self.name.split("_")[0]
 
     def notebook(self) -> nbformat.NotebookNode:
         """The notebook read from its source, without outputs, with stable cell ids.
@@ -61,14 +61,17 @@ class Chapter:
 
 
 def all_chapters(folder: Path | None = None) -> list[Chapter]:
-    """Every ``NN_name.py`` in the notebooks folder, in reading order."""
+    """Every ``NN_name.py`` in the notebooks folder, and the pages behind, in reading order.
+
+    A page behind a chapter is ``NNa_name.py``, the next one ``NNb_name.py``.
+    """
     folder = folder or paths.root() / "notebooks"
-    sources = sorted(p for p in folder.glob("*.py") if re.match(r"\d\d_\w+$", p.stem))
+    sources = sorted(p for p in folder.glob("*.py") if re.match(r"\d\d[a-z]?_\w+$", p.stem))
     return [Chapter(source.stem, source) for source in sources]
 
 
 def select(only: Iterable[str], chapters: list[Chapter]) -> list[Chapter]:
-    """The chapters that ``only`` names by number (``3``, ``03``) or name; all if it is empty.
+    """The chapters that ``only`` names by number (``3``, ``03``, ``03a``) or name; all if empty.
 
     Raises:
         ExecutionError: if a name fits no chapter.
@@ -78,7 +81,7 @@ def select(only: Iterable[str], chapters: list[Chapter]) -> list[Chapter]:
         return chapters
     chosen = set()
     for name in wanted:
-        number = name.zfill(2) if name.isdigit() else None
+        number = name.zfill(2) if name.isdigit() else name
         found = [c for c in chapters if name == c.name or number == c.number]
         if not found:
             known = ", ".join(c.name for c in chapters) or "none"

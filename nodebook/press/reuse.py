@@ -38,7 +38,7 @@ class Manifest:
         """The data of this run in one sentence, for the page."""
         sets = [n for n in self.read if n["kind"] == "data"]
         if not sets:
-            return "none"
+            return "none read, all simulated"
         return "; ".join(f"{n['name']} ({n['completeness']}, {n['source']})" for n in sets)
 
     def run_line(self) -> str:

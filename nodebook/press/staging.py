@@ -14,13 +14,14 @@ import yaml
 from nodebook import paths
 from nodebook.errors import BuildError
 from nodebook.evidence import surroundings
-from nodebook.press import ledger_pages, reuse, status
+from nodebook.press import ledger_pages, reuse, runs, status
+from nodebook.press.buttons import EXTRA
 from nodebook.press.chapters import Chapter
 from nodelib import files
 
 LIBRARY = "book/library.md"
-GENERATED = {"book/scorecard.md", "book/errata.md", "book/status.md", LIBRARY}
-"""Pages made from the ledger, from the manifests of this build, and from the library."""
+GENERATED = {"book/scorecard.md", "book/errata.md", "book/status.md", "book/runs.md", LIBRARY}
+"""Pages made from the ledger, the manifests of this build, the recorded runs, and the library."""
 
 
 class Stage:
@@ -77,11 +78,15 @@ def stage(folder: Path, executed: Path, chapters: list[Chapter]) -> Stage:
         manifest = reuse.load(executed, chapter.name)
         manifests.append(manifest)
         layout.write(f"notebooks/{chapter.name}.ipynb", page(source, manifest))
+        plain = nbformat.writes(chapter.notebook()).encode()
+        layout.write(f"{EXTRA}/notebooks/{chapter.name}.ipynb", plain)
+        layout.write(f"{EXTRA}/notebooks/{chapter.name}.py", chapter.source.read_bytes())
     for name, text in ledger_pages.render().items():
         layout.write(name, text.encode())
     if (top / LIBRARY).is_file():
         layout.write(LIBRARY, library(top).encode())
     layout.write("book/status.md", status.render(manifests).encode())
+    layout.write("book/runs.md", runs.render(repository()).encode())
     layout.write("_toc.yml", (top / "_toc.yml").read_bytes())
     layout.write("_config.yml", configuration(top / "_config.yml").encode())
     layout.prune()

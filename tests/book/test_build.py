@@ -13,9 +13,9 @@ pytestmark = pytest.mark.book
 
 def test_every_page_of_the_contents_is_rendered(site, source_of):
     contents = yaml.safe_load(source_of("_toc.yml"))
-    names = [contents["root"]]
-    names += [c["file"] for part in contents["parts"] for c in part["chapters"]]
-    for name in names:
+    chapters = [chapter for part in contents["parts"] for chapter in part["chapters"]]
+    behind = [page for chapter in chapters for page in chapter.get("sections", ())]
+    for name in [contents["root"], *(page["file"] for page in chapters + behind)]:
         assert (site.html / f"{name}.html").is_file(), name
 
 

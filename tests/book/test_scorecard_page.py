@@ -17,8 +17,9 @@ def data(page, name):
     return page.evaluate(f"() => ({SHOWN})().map(row => row.dataset.{name})")
 
 
-def test_a_chapter_in_the_address_shows_its_claims(visit):
-    page = visit(f"{PAGE}#chapter=03")
+@pytest.mark.parametrize("address", ["chapter=03", "scorecard-03"])
+def test_a_chapter_in_the_address_shows_its_claims(visit, address):
+    page = visit(f"{PAGE}#{address}")
     found = data(page, "chapter")
     assert 5 < len(found) < 40
     assert all("03" in chapters.split("|") for chapters in found)

@@ -56,6 +56,15 @@ def test_a_part_of_the_seeds_can_be_recorded(together):
     assert results.one("toy", "a", 2).together == 1
 
 
+def test_profile_full_records_again_and_says_what_it_starts(together, capsys):
+    registry.renew("quick", "toy")
+    assert together.calls == []
+    assert capsys.readouterr().out == ""
+    registry.renew("full", "toy")
+    assert together.calls == [("a", (0, 1, 2)), ("b", (0, 1, 2))]
+    assert capsys.readouterr().out.startswith("profile full: recording toy again")
+
+
 def test_runs_that_were_made_side_by_side_verify_from_their_weights(together):
     registry.record("toy", ["a"])
     assert {check.status for check in verification.verify("toy")} == {"same"}

@@ -32,3 +32,19 @@ def test_the_middle_is_a_median_with_its_range():
 
 def test_a_power_of_ten_does_not_break_at_the_minus():
     assert text.power(0.00123, 2) == "1.23e\u201103"
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [(0.012345, "0.0123"), (-2.0, "−2"), (1.5e-9, "1.5e\u201109"), (-3e20, "−3e+20")],
+)
+def test_significant_digits_have_a_true_minus_and_do_not_break(number, expected):
+    assert text.significant(number) == expected
+
+
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [([], "none"), ([1], "1"), ([1, 2], "1 and 2"), (range(3), "0, 1 and 2")],
+)
+def test_items_are_listed_as_in_a_sentence(items, expected):
+    assert text.listed(items) == expected

@@ -6,10 +6,19 @@ from nodebook.press import chapters
 
 
 def test_chapters_come_in_reading_order_and_helpers_are_left_out(checkout):
-    for name in ("08_b", "02_a"):
+    for name in ("08_b", "02b_d", "02a_c", "02_a"):
         checkout.add(name, "")
     checkout.add("draft", "")
-    assert [c.name for c in chapters.all_chapters()] == ["02_a", "08_b"]
+    found = chapters.all_chapters()
+    assert [c.name for c in found] == ["02_a", "02a_c", "02b_d", "08_b"]
+    assert [c.number for c in found] == ["02", "02a", "02b", "08"]
+
+
+def test_a_page_behind_a_chapter_is_selected_by_its_own_number_only(checkout):
+    for name in ("02_a", "02a_c"):
+        checkout.add(name, "")
+    assert [c.name for c in chapters.select(["02a"], chapters.all_chapters())] == ["02a_c"]
+    assert [c.name for c in chapters.select(["2"], chapters.all_chapters())] == ["02_a"]
 
 
 @pytest.mark.parametrize("only", ["2", "02", "02_a"])

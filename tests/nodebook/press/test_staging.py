@@ -19,6 +19,7 @@ def staged(checkout, monkeypatch):
     monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
     (checkout.root / "book" / "intro.md").write_text("# Intro\n")
     (checkout.root / "book" / "status.md").write_text("# Status\n\n<!-- status table -->\n")
+    (checkout.root / "book" / "runs.md").write_text(f"# Runs\n\n{staging.runs.MARKER}\n")
     (checkout.root / "_config.yml").write_text("title: A book\nhtml: {}\n")
     checkout.add("05_x", "# %%\n1\n")
     (chapter,) = chapters.all_chapters()
