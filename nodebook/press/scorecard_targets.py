@@ -17,7 +17,7 @@ def note_targets(app: Sphinx, doctree: nodes.document) -> None:
     """Make every claim's row, and every chapter's place above them, known as a label."""
     if app.env.docname != PAGE:
         return
-    domain = app.env.domains.standard_domain
+    domain = app.env.get_domain("std")
     for raw in doctree.findall(nodes.raw):
         for name in TARGET.findall(raw.astext()):
             domain.anonlabels[name] = PAGE, name
