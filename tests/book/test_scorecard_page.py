@@ -23,9 +23,9 @@ def data(page, name):
     return page.evaluate(f"() => ({SHOWN})().map(row => row.dataset.{name})")
 
 
-@pytest.mark.parametrize("address", ["chapter=03", "scorecard-03"])
-def test_a_chapter_in_the_address_shows_its_claims(visit, address):
-    page = settled(visit(f"{PAGE}#{address}"))
+@pytest.mark.parametrize("asked", ["chapter=03", "scorecard-03"])
+def test_a_chapter_in_the_address_shows_its_claims(visit, asked):
+    page = settled(visit(f"{PAGE}#{asked}"))
     found = data(page, "chapter")
     assert 5 < len(found) < 40
     assert all("03" in chapters.split("|") for chapters in found)
@@ -88,6 +88,7 @@ def test_cards_fit_a_phone(visit, scheme):
 
 def test_without_javascript_it_is_a_plain_table(visit):
     page = visit(PAGE, java_script_enabled=False)
+    page.wait_for_selector("footer", state="attached")
     assert page.locator("table.scorecard tbody tr").count() > 200
     assert page.locator("table.scorecard tbody tr").last.is_visible()
     assert not page.locator(".scorecard-filters").is_visible()
