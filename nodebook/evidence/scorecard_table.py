@@ -16,6 +16,7 @@ Pairs = Sequence[tuple[Claim, Verdict]]
 
 COLUMNS = ("Statement", "Document", "Chapter", "Theirs", "Ours", "Verdict")
 FILTERS = ("document", "chapter", "verdict", "kind", "basis")
+OURS, HEADLINE = "question of ours", "headline"
 LABELS = {"basis": "judged by"}
 
 
@@ -69,7 +70,11 @@ def facet(name: str, claim: Claim, verdict: Verdict) -> tuple[str, ...]:
         "document": (claim.document,),
         "chapter": claim.chapters,
         "verdict": (verdict.kind,),
-        "kind": (claim.kind, *(("extension",) if claim.extension else ())),
+        "kind": (
+            claim.kind,
+            *((OURS,) if claim.extension else ()),
+            *((HEADLINE,) if claim.headline else ()),
+        ),
         "basis": (claims.basis(claim) or "nothing",),
     }[name]
 

@@ -125,7 +125,8 @@ def test_the_table_has_one_row_a_claim_with_what_its_filters_ask(checkout):
         'data-basis="measurement"',
     ):
         assert attribute in row(page, "same")
-    assert 'data-kind="number|extension"' in row(page, "stricter")
+    assert 'data-kind="number|question of ours"' in row(page, "stricter")
+    assert 'data-kind="number|headline"' in row(page, "sum")
     assert 'data-basis="arithmetic"' in row(page, "sum")
     assert 'data-basis="nothing"' in row(page, "later")
     assert not [marker for marker in MARKERS if marker in page]
@@ -177,6 +178,7 @@ def test_every_part_of_a_bar_shows_its_claims(checkout):
     assert '<a class="part" data-verdict="open" style="flex-grow: 1" ' in picture
     assert 'href="#document=001&amp;verdict=open" aria-label="notes: 1 open"' in picture
     assert 'href="#verdict=reproduced" aria-label="all: 3 reproduced"' in picture
+    assert '<a class="part" href="#kind=headline">headline</a>' in picture
     assert 'href="#document=chen">Chen et al.</a> <small>1</small>' in picture
 
 
