@@ -1,5 +1,5 @@
-// Filters the scorecard's table by the form above it and by the page's address (#chapter=03), opens
-// the claim that an address names (#claim-...), and has tablesort sort the columns.
+// Filters the scorecard's table by the form above it and by the page's address (#chapter=03, or
+// #scorecard-03), opens the claim that an address names (#claim-...); tablesort sorts the columns.
 // Without this script the page is a plain table with every claim.
 "use strict";
 
@@ -59,7 +59,7 @@
   }
 
   function followAddress() {
-    const hash = decodeURIComponent(location.hash.slice(1));
+    const hash = decodeURIComponent(location.hash.slice(1).replace(/\+/g, " "));
     if (hash.startsWith("claim-")) {
       const row = document.getElementById(hash);
       if (!row) return;
@@ -69,8 +69,8 @@
       row.scrollIntoView({ block: "center" });
       return;
     }
-    const asked = new URLSearchParams(location.hash.slice(1));
-    if (location.hash && !location.hash.includes("=")) return;
+    const asked = new URLSearchParams(hash.replace(/^scorecard-(?=\d\d$)/, "chapter="));
+    if (hash && ![...asked].some(([name]) => form.elements[name])) return;
     for (const [name, value] of new URLSearchParams(location.search)) {
       if (!asked.has(name)) asked.set(name, value);
     }

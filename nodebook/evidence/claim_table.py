@@ -2,8 +2,7 @@
 
 import html
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 COLUMNS = ("Claim and its place", "Verdict", "Theirs (and the paper's)", "Ours and its evidence")
 """The verdict is second, so that it stays in view where a long formula makes the table scroll."""
@@ -43,13 +42,11 @@ class ClaimTable:
     """Claims with verdicts; Jupyter shows it as an HTML table.
 
     The verdict is said by a word and a symbol, never by colour alone, and the table takes its
-    colours from the page, so that it reads in light and dark mode. In Markdown, ``anchors`` holds
-    the anchor of each row that has one.
+    colours from the page, so that it reads in light and dark mode.
     """
 
     caption: str
     rows: tuple[Row, ...]
-    anchors: Mapping[str, str] = field(default_factory=dict)
 
     def _repr_html_(self) -> str:
         head = "".join(f'<th scope="col">{column}</th>' for column in COLUMNS)
@@ -66,12 +63,9 @@ class ClaimTable:
         lines = [COLUMNS, ("---",) * len(COLUMNS)]
         for row in self.rows:
             claim, theirs, ours = row.columns()
-            name = f"**{row.id}**"
-            if row.id in self.anchors:
-                name = f"[{name}]{{#{self.anchors[row.id]}}}"
             lines.append(
                 (
-                    "<br>".join([f"{name}: {claim[0]}", *filter(None, claim[1:])]),
+                    "<br>".join([f"**{row.id}**: {claim[0]}", *filter(None, claim[1:])]),
                     f"{row.symbol} {row.verdict}",
                     "<br>".join(filter(None, theirs)),
                     "<br>".join(ours),

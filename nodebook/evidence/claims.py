@@ -89,7 +89,9 @@ def verdict(
     finding = _judge(claim, lambda name: [run.metric(name) for run in runs])
     ours = finding.ours
     if finding.kind == rules.CORRECTED and claim.correction:
-        ours = f"{claim.correction}; as printed: {ours}"
+        ours = (
+            f"{claim.correction}; {'as printed' if 'formula' in claim.rule else 'measured'}: {ours}"
+        )
     return Verdict(finding.kind, ours, _evidence_line(claim, runs))
 
 

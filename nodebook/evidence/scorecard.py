@@ -12,6 +12,7 @@ from nodebook.evidence import claims, ledger, scorecard_picture, scorecard_table
 from nodebook.evidence.claim_table import markdown_row
 from nodebook.evidence.ledger import Claim
 from nodebook.evidence.scorecard_table import Pairs
+from nodebook.evidence.summaries import is_number
 
 NAMES = {
     claims.FORMULA: "formulas evaluated",
@@ -38,7 +39,8 @@ def render(pairs: Pairs | None = None) -> str:
         "picture": scorecard_picture.verdicts(book, pairs),
         "totals": totals(pairs),
         "comparison": scorecard_picture.comparison(pairs, lambda c: claims.measured(c, read)),
-        "table": scorecard_table.filters(book, pairs)
+        "table": "".join(f'<span id="{anchor(chapter)}"></span>' for chapter in book.chapters)
+        + scorecard_table.filters(book, pairs)
         + "\n"
         + scorecard_table.table(book, pairs, chapter_pages()),
     }
@@ -93,10 +95,11 @@ def totals(pairs: Pairs) -> str:
 
 
 def _stated(claim: Claim) -> str:
-    """What makes two claims one statement: evidence, rule and their value, or else themselves."""
+    """What makes two claims one statement: evidence, rule and number, or else themselves."""
     if not claim.evidence:
         return claim.id
-    return json.dumps([claim.evidence, claim.rule, claim.theirs], sort_keys=True)
+    number = claim.theirs if is_number(claim.theirs) else None
+    return json.dumps([claim.evidence, claim.rule, number], sort_keys=True)
 
 
 def headline() -> str:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from nodebook.evidence import claims
 from nodebook.evidence.claims import Verdict
 from nodebook.evidence.ledger import Claim, Ledger
-from nodebook.evidence.scorecard_table import Pairs, symbol
+from nodebook.evidence.scorecard_table import HEADLINE, OURS, Pairs, symbol
 from nodebook.evidence.summaries import is_number, standard_error
 
 COMPARED = {"within", "no_worse", "rounds_to", "equals"}
@@ -49,6 +49,8 @@ def verdicts(book: Ledger, pairs: Pairs) -> str:
         f"{symbol(kind)} {kind}</a>"
         for kind in claims.count(verdict for _, verdict in pairs)
     )
+    for kind in (HEADLINE, OURS):
+        legend += f'<a class="part" href="{html.escape(address(kind=kind))}">{kind}</a>'
     return (
         '<nav class="scorecard-picture" aria-label="Claims by document and verdict">\n'
         + "\n".join(rows)

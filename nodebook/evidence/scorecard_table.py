@@ -16,6 +16,7 @@ Pairs = Sequence[tuple[Claim, Verdict]]
 
 COLUMNS = ("Statement", "Document", "Chapter", "Theirs", "Ours", "Verdict")
 FILTERS = ("document", "chapter", "verdict", "kind", "basis")
+OURS, HEADLINE = "question of ours", "headline"
 LABELS = {"basis": "judged by"}
 
 
@@ -69,7 +70,11 @@ def facet(name: str, claim: Claim, verdict: Verdict) -> tuple[str, ...]:
         "document": (claim.document,),
         "chapter": claim.chapters,
         "verdict": (verdict.kind,),
-        "kind": (claim.kind, *(("extension",) if claim.extension else ())),
+        "kind": (
+            claim.kind,
+            *((OURS,) if claim.extension else ()),
+            *((HEADLINE,) if claim.headline else ()),
+        ),
         "basis": (claims.basis(claim) or "nothing",),
     }[name]
 
@@ -116,6 +121,9 @@ def _statement(book: Ledger, claim: Claim, verdict: Verdict, pages: Mapping[str,
         ("evidence", verdict.evidence),
     ]
     listed = "".join(f"<dt>{name}</dt><dd>{to_html(text)}</dd>" for name, text in entries if text)
+    if claim.evidence and verdict.kind != claims.OPEN:
+        anchor = f"runs-{claim.evidence['experiment'].replace('_', '-')}"
+        listed += f'<dt>runs</dt><dd><a href="runs.html#{anchor}">when, on what, how long</a></dd>'
     if links := _links(claim, pages):
         listed += f"<dt>shown in</dt><dd>{links}</dd>"
     return (

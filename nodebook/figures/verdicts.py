@@ -1,6 +1,7 @@
 """What a page says of the ledger: a tally in one line, and the few claims that it discusses.
 
-The links lead to anchors of the scorecard page, which are there in the rendered book only.
+The links lead to anchors of the scorecard page, which are there in the rendered book only
+(``nodebook.press.scorecard_targets`` makes Sphinx know them).
 """
 
 from collections.abc import Mapping
@@ -80,4 +81,4 @@ def chosen(*ids: str) -> ChosenClaims:
     for chapter in sorted({claim.chapters[0] for claim in found}):
         trace.note("claims", chapter, claims.fingerprint(chapter))
     pairs = [(claim, claims.verdict(claim)) for claim in found]
-    return ChosenClaims(tuple(claims.row(*pair, book.documents) for pair in pairs))
+    return ChosenClaims(tuple(claims.row(*pair, book.sources) for pair in pairs))

@@ -9,6 +9,12 @@ SHOWN = "() => [...document.querySelectorAll('table.scorecard tbody tr:not([hidd
 OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
+def settled(page):
+    """The page once its script has run, which is where the filters appear."""
+    page.wait_for_selector(".scorecard-filters:not([hidden])")
+    return page
+
+
 def shown(page):
     return page.evaluate(f"() => ({SHOWN})().map(row => row.id)")
 
@@ -17,8 +23,9 @@ def data(page, name):
     return page.evaluate(f"() => ({SHOWN})().map(row => row.dataset.{name})")
 
 
-def test_a_chapter_in_the_address_shows_its_claims(visit):
-    page = visit(f"{PAGE}#chapter=03")
+@pytest.mark.parametrize("asked", ["chapter=03", "scorecard-03"])
+def test_a_chapter_in_the_address_shows_its_claims(visit, asked):
+    page = settled(visit(f"{PAGE}#{asked}"))
     found = data(page, "chapter")
     assert 5 < len(found) < 40
     assert all("03" in chapters.split("|") for chapters in found)
@@ -27,7 +34,7 @@ def test_a_chapter_in_the_address_shows_its_claims(visit):
 
 
 def test_a_part_of_the_picture_filters_and_the_address_keeps_it(visit):
-    page = visit(PAGE)
+    page = settled(visit(PAGE))
     every = len(shown(page))
     part = page.locator('.scorecard-picture a[href="#document=001&verdict=refuted"]')
     number = int(part.get_attribute("title").split()[0])
@@ -37,6 +44,7 @@ def test_a_part_of_the_picture_filters_and_the_address_keeps_it(visit):
     assert set(data(page, "document")) == {"001"}
     assert part.get_attribute("aria-current") == "true"
     page.reload()
+    settled(page)
     assert len(shown(page)) == number
     page.locator(".scorecard-filters button").click()
     page.wait_for_function(f"() => ({SHOWN})().length === {every}")
@@ -44,7 +52,7 @@ def test_a_part_of_the_picture_filters_and_the_address_keeps_it(visit):
 
 
 def test_words_are_searched_for_and_go_with_the_other_filters(visit):
-    page = visit(PAGE)
+    page = settled(visit(PAGE))
     page.fill(".scorecard-filters input", "checkpointing")
     assert "claim-003-checkpointing" in shown(page)
     assert page.url.endswith("#q=checkpointing")
@@ -53,7 +61,7 @@ def test_words_are_searched_for_and_go_with_the_other_filters(visit):
 
 
 def test_columns_are_sorted_by_what_they_say(visit):
-    page = visit(PAGE)
+    page = settled(visit(PAGE))
     page.click("table.scorecard th:has-text('Verdict')")
     kinds = data(page, "verdict")
     assert kinds[0] == "reproduced"
@@ -63,7 +71,7 @@ def test_columns_are_sorted_by_what_they_say(visit):
 
 
 def test_a_claim_in_the_address_is_opened(visit):
-    page = visit(f"{PAGE}#claim-001-label-s")
+    page = settled(visit(f"{PAGE}#claim-001-label-s"))
     row = page.locator("#claim-001-label-s")
     assert row.locator("details").evaluate("node => node.open")
     assert row.locator("dl").is_visible()
@@ -72,7 +80,7 @@ def test_a_claim_in_the_address_is_opened(visit):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_cards_fit_a_phone(visit, scheme):
-    page = visit(PAGE, viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    page = settled(visit(PAGE, viewport={"width": 390, "height": 844}, color_scheme=scheme))
     assert page.evaluate(OVERFLOW) <= 0
     label = "node => getComputedStyle(node, '::before').content"
     assert page.locator("#claim-001-label-s td.ours").evaluate(label) == '"Ours"'
@@ -80,6 +88,7 @@ def test_cards_fit_a_phone(visit, scheme):
 
 def test_without_javascript_it_is_a_plain_table(visit):
     page = visit(PAGE, java_script_enabled=False)
+    page.wait_for_selector("footer", state="attached")
     assert page.locator("table.scorecard tbody tr").count() > 200
     assert page.locator("table.scorecard tbody tr").last.is_visible()
     assert not page.locator(".scorecard-filters").is_visible()

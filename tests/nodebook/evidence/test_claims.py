@@ -188,6 +188,8 @@ def test_the_correction_is_shown_only_where_the_verdict_is_corrected(checkout):
     assert verdict_of(**changes, evidence=sign).ours.startswith("-f; as printed: holds up to sign")
     good = {**CLAIM["evidence"], "metric": "good"}
     assert verdict_of(**changes, evidence=good).ours == "holds (relative error 1e-09)"
+    counted = {"rule": {"equals": FIX}, "theirs": 2, "correction": "three"}
+    assert verdict_of(**counted).ours == "three; measured: 3"
 
 
 def part(theirs, rule=None, metric="n"):

@@ -18,6 +18,7 @@ from nodebook.evidence import (
     scorecard_table,
 )
 from nodebook.evidence.results import Outcome
+from nodebook.press import scorecard_targets
 
 MARKERS = [f"<!-- {part} -->" for part in ("picture", "totals", "comparison", "table")]
 FRAME = "# Scorecard\n\nWords.\n\n" + "\n\n".join(MARKERS) + "\n"
@@ -124,7 +125,8 @@ def test_the_table_has_one_row_a_claim_with_what_its_filters_ask(checkout):
         'data-basis="measurement"',
     ):
         assert attribute in row(page, "same")
-    assert 'data-kind="number|extension"' in row(page, "stricter")
+    assert 'data-kind="number|question of ours"' in row(page, "stricter")
+    assert 'data-kind="number|headline"' in row(page, "sum")
     assert 'data-basis="arithmetic"' in row(page, "sum")
     assert 'data-basis="nothing"' in row(page, "later")
     assert not [marker for marker in MARKERS if marker in page]
@@ -144,8 +146,19 @@ def test_what_a_row_folds_names_place_rule_note_evidence_and_where_it_is_shown(c
     ):
         assert text in first
     assert '<a href="../notebooks/02_adjoint.html">chapter 02</a>' in row(page, "again")
+    assert '<a href="runs.html#runs-toy">' in row(page, "again")
+    assert "runs.html" not in first
     assert "toy/a: n (seed 0, 1, 2" in row(page, "again")
     assert "chapter 08" not in row(page, "same"), "it has no page"
+
+
+def test_the_places_that_pages_link_to_are_there(checkout):
+    page = scorecard.render()
+    assert f'<span id="{scorecard.anchor("02")}"></span>' in page
+    assert f'id="{scorecard.claim_anchor("sum")}"' in page
+    found = scorecard_targets.TARGET.findall(page)
+    assert {"claim-sum", "claim-later", "scorecard-08"} <= set(found)
+    assert len(found) == 5 + 3
 
 
 def test_the_filters_offer_only_what_some_claim_has(checkout):
@@ -165,6 +178,7 @@ def test_every_part_of_a_bar_shows_its_claims(checkout):
     assert '<a class="part" data-verdict="open" style="flex-grow: 1" ' in picture
     assert 'href="#document=001&amp;verdict=open" aria-label="notes: 1 open"' in picture
     assert 'href="#verdict=reproduced" aria-label="all: 3 reproduced"' in picture
+    assert '<a class="part" href="#kind=headline">headline</a>' in picture
     assert 'href="#document=chen">Chen et al.</a> <small>1</small>' in picture
 
 
