@@ -38,12 +38,16 @@ def commit() -> tuple[str, bool | None]:
 
 
 def git(*arguments: str) -> str | None:
-    """What git prints in the checkout; None without git, or where the command fails."""
+    """What git prints in the checkout; None without git, or where the command fails.
+
+    The checkout may be somebody else's: its code is being run anyway.
+    """
     try:
         done = subprocess.run(
-            ["git", "-C", str(paths.root()), *arguments],
+            ["git", "-c", "safe.directory=*", "-C", str(paths.root()), *arguments],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
         )
     except OSError:  # no git, or one that may not be run

@@ -34,10 +34,10 @@ class Check:
     """What came of one recorded run.
 
     ``compared`` counts the numbers and texts that were derived again; ``left`` names the recorded
-    metrics that the experiment does not derive again, and ``part`` says what of the rest is looked
-    at; ``by_processor`` holds the differences of
+    metrics that the experiment does not derive again; ``by_processor`` holds the differences of
     metrics that depend on the processor, which decide nothing; ``reason`` says why a run could not
-    be checked, or what is wrong with its files; ``derived`` holds the metrics as they came out.
+    be checked, or what is wrong with its files; ``part`` says what was looked at, where that was
+    not all; ``derived`` holds the metrics as they came out.
     """
 
     experiment: str
@@ -46,10 +46,10 @@ class Check:
     status: Literal["same", "differs", "cannot be checked here"]
     compared: int = 0
     left: tuple[str, ...] = ()
-    part: str = ""
     differences: tuple[Difference, ...] = ()
     by_processor: tuple[Difference, ...] = ()
     reason: str = ""
+    part: str = ""
     derived: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 

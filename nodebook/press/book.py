@@ -60,7 +60,14 @@ def render(folder: Path) -> None:
     )
     options = ["build", str(folder), "-W", "-n", "--keep-going"]
     command = [sys.executable, "-c", call, *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "utf-8"},
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
     output = done.stdout + done.stderr
     log = folder / "_build" / "sphinx.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -73,16 +80,30 @@ def render(folder: Path) -> None:
 
 
 def publish(rendered: Path, html: Path, digest: str) -> None:
-    """Swap the rendered book into place."""
+    """Swap the rendered book into place; where that fails, what was there stays.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
     fresh, old = html.with_name(html.name + ".new"), html.with_name(html.name + ".old")
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    shutil.copytree(rendered, fresh)
-    (fresh / ".nojekyll").touch()
-    (fresh / ".stage").write_text(digest)
-    if html.exists():
-        html.rename(old)
-    fresh.rename(html)
+    shutil.rmtree(fresh, ignore_errors=True)
+    _put_back(old, html)
+    try:
+        shutil.copytree(rendered, fresh)
+        (fresh / ".nojekyll").touch()
+        (fresh / ".stage").write_text(digest)
+        if html.exists():
+            html.rename(old)
+        fresh.rename(html)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        _put_back(old, html)
+
+
+def _put_back(old: Path, html: Path) -> None:
+    """``old`` in the place of ``html`` if that is missing, and gone otherwise."""
+    if old.exists() and not html.exists():
+        old.rename(html)
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -70,7 +70,7 @@ class CountedField:
             refuse_vmap()
         if not (recorded and value.requires_grad) or value._version or value._base is not None:
             return value.clone()
-        self.last = value
+        self.last = value.detach()  # it knows of later changes, and does not keep the graph
         return value
 
     def _cast(self, t: float, value: object) -> Tensor:

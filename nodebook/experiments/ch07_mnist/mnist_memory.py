@@ -56,8 +56,7 @@ def run(variant: str, seed: int) -> results.Outcome:
 
 def rederive(recorded: results.Run) -> dict[str, object]:
     """The metrics but those of the deepest, and of the growth up to them."""
-    found = counted(data.mnist(allow_standin=False), recorded.seed, SHALLOW)
-    return {name: x for name, x in found.items() if "growth" not in name}
+    return counted(data.mnist(allow_standin=False), recorded.seed, SHALLOW)
 
 
 def rederive_all(recorded: results.Run) -> dict[str, object]:
@@ -87,14 +86,17 @@ def by_depth(state: Tensor, depths: Sequence[int] = DEPTHS) -> dict[str, object]
             ConvField(), method="rk4", options={"num_steps": count}, grad=mode
         )
     metrics: dict[str, object] = {"state": state.nbytes}
+    deep = depths[-1] >= 10 * depths[0]  # less does not tell what grows
     for name, make in makers.items():
         found = [kept(make(count), state) for count in depths]
         metrics |= {f"{name}.{count}": x for count, x in zip(depths, found, strict=True)}
-        metrics[f"growth.{name}"] = growth(depths, found)
+        if deep:
+            metrics[f"growth.{name}"] = growth(depths, found)
     for name in ("resnet", "backprop"):
         found = [operations(makers[name](count), state) for count in depths]
         metrics |= {f"operations.{name}.{n}": x for n, x in zip(depths, found, strict=True)}
-        metrics[f"operations_growth.{name}"] = growth(depths, found)
+        if deep:
+            metrics[f"operations_growth.{name}"] = growth(depths, found)
     return metrics
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from nodebook.press import chapters, pool
+from nodebook.press import chapters, pool, reuse
 from nodebook.press.console import PlainConsole
 from nodebook.press.runner import Job, execute
 
@@ -149,3 +149,27 @@ def test_without_git_the_commit_is_unknown_and_the_run_goes_on(checkout, monkeyp
     assert result.failure is None
     manifest = json.loads((checkout.out / "05_x.json").read_text())
     assert manifest["commit"].startswith("unknown")
+
+
+def test_the_commit_of_a_checkout_of_somebody_else_is_known(checkout, monkeypatch):
+    def git(*arguments):
+        return subprocess.run(
+            ["git", "-C", str(checkout.root), *arguments], check=True, capture_output=True
+        )
+
+    who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    git("init", "-q")
+    git(*who, "commit", "-q", "--allow-empty", "-m", "first")
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(subprocess.CalledProcessError, match="128"):
+        git("status")
+    assert reuse.commit().endswith(" with uncommitted changes")
+
+
+@pytest.mark.parametrize("home", ["/proc", None])
+def test_a_home_that_is_read_only_or_missing_is_not_needed(checkout, monkeypatch, home):
+    if home:
+        monkeypatch.setenv("HOME", home)
+    else:
+        monkeypatch.delenv("HOME")
+    assert "image/png" in str(run(checkout, FIGURE)[-1].outputs)

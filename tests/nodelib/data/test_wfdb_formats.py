@@ -390,3 +390,41 @@ def test_no_change_of_a_byte_in_a_header_ends_in_a_foreign_error(make):
             continue
         read_well += 1
     assert 0 < read_well < 300
+
+
+def test_a_byte_order_mark_and_a_missing_last_line_end_change_nothing(make):
+    path = make.one(SLOW)
+    header = path.with_name("r.hea")
+    header.write_bytes(b"\xef\xbb\xbf" + header.read_bytes().rstrip(b"\n"))
+    record = read_record(path, None)
+    assert (record.name, record.leads, record.n_samples) == ("r", ("MLII",), 600)
+    np.testing.assert_allclose(record.signals[:, 0], SLOW / 200)
+
+
+@pytest.mark.parametrize("fmt", BYTES)
+@pytest.mark.parametrize("signals", [1, 2])
+def test_every_format_is_read_with_several_samples_a_frame(make, fmt, signals):
+    per_frame = 6 // signals
+    order = SLOW.reshape(-1, signals, per_frame)
+    columns = [order[:, k].reshape(-1) for k in range(signals)]
+    content = BYTES[fmt]
+    if fmt == "8":
+        steps = [np.diff(column, prepend=column[0]).reshape(-1, per_frame) for column in columns]
+        content = np.stack(steps, 1).astype("i1").tobytes()
+    make.data("r.dat", content)
+    lines = [
+        f"r.dat {fmt}x{per_frame} 200(7)/mV 12 0 {c[0]} {checksum(c)} 0 s{k}"
+        for k, c in enumerate(columns)
+    ]
+    record = read_record(make.header(f"r {signals} 60 100", *lines), None)
+    assert (record.fs, record.n_samples) == (60.0 * per_frame, 100 * per_frame)
+    np.testing.assert_allclose(record.signals, (np.stack(columns, 1) - 7) / 200, atol=1e-12)
+
+
+def test_frames_a_skew_and_bytes_before_the_signal_go_together(make):
+    make.data("r.dat", bytes(64) + BYTES["16"])
+    tail = f"200/mV 12 0 {SLOW[0]} {checksum(SLOW)} 0 I"
+    path = make.header("r 1 180 300", f"r.dat 16x2:1+64 {tail}")
+    found = read_record(path, None).signals[:, 0]
+    np.testing.assert_allclose(found[:-2], SLOW[2:] / 200)
+    assert np.isnan(found[-2:]).all()
