@@ -79,3 +79,22 @@ def tails() -> Tails:
             for head, value in heads.items():
                 numbers.setdefault(name, {}).setdefault(head, []).append(float(value))
     return Tails(numbers, narrowest)
+
+
+SOLVERS = {
+    "euler_2": "Euler, 2 steps a gap",
+    "euler_4": "Euler, 4 steps a gap",
+    "euler_delta_t": "Euler, steps of at most 0.25",
+    "midpoint_2": "midpoint, 2 steps a gap",
+    "rk4_1": "Runge-Kutta of order 4, 1 step a gap",
+}
+
+
+def solvers() -> HTML:
+    """Nats above the exact filter with each solver and step."""
+    head = "above the optimum"
+    rows = {
+        label: {head: spread(recorded.measured("sporadic_study", "solvers", f"excess.{name}"))}
+        for name, label in SOLVERS.items()
+    }
+    return shown(pd.DataFrame(rows).T.rename_axis("solver and step"))

@@ -53,4 +53,19 @@ class GRUBayes(nn.Module):
         prepared = linear(torch.cat((x, mean, logvar, error), -1), joint, self.bias.flatten())
         units = self.weight.shape[-1]
         shown = observed.unsqueeze(-1).expand(*observed.shape, units).flatten(-2)
-        return self.gru(torch.relu(prepared) * shown, h)
+        return gru_step(self.gru, torch.relu(prepared) * shown, h)
+
+
+def gru_step(gru: nn.GRUCell, inputs: Tensor, h: Tensor) -> Tensor:
+    """What ``gru(inputs, h)`` gives, to rounding.
+
+    PyTorch's own changes slices of its gates in place, of which a compiler makes copies of all
+    gates: most of the time of a compiled jump.
+    """
+    size = h.shape[-1]
+    pushed = linear(inputs, gru.weight_ih, gru.bias_ih)
+    held = linear(h, gru.weight_hh, gru.bias_hh)
+    both = torch.sigmoid(pushed[..., : 2 * size] + held[..., : 2 * size])
+    reset, update = both[..., :size], both[..., size:]
+    new = torch.tanh(pushed[..., 2 * size :] + reset * held[..., 2 * size :])
+    return new + update * (h - new)

@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from torch import nn
 from torch.autograd import gradcheck
 from torch.distributions import Normal, kl_divergence
 from torch.testing import assert_close
 
 from nodelib.models.gru_ode import GRUBayes, GRUODECell, gaussian_kl, gaussian_nll
+from nodelib.models.gru_ode.jump import gru_step
 from tests.nodelib.models.gru_ode.batches import KINDS
 
 
@@ -46,6 +48,12 @@ def test_the_cells_have_right_gradients(full, impute):
     h, x = drawn(2, 4).requires_grad_(), drawn(2, 3, seed=1).requires_grad_()
     inputs = (h, x, *cell.parameters()) if impute else (h, *cell.parameters())
     assert gradcheck(lambda h, *rest: cell(rest[0] if impute else None, h), inputs)
+
+
+def test_a_step_of_the_gru_is_pytorchs():
+    torch.manual_seed(0)
+    gru, (h,), inputs = nn.GRUCell(3, 4, dtype=torch.float64), drawn(1, 5, 4), drawn(5, 3, seed=1)
+    assert_close(gru_step(gru, inputs, h), gru(inputs, h), rtol=1e-14, atol=1e-15)
 
 
 def test_the_jump_has_right_gradients():
