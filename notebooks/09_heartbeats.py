@@ -352,11 +352,11 @@ shown(tables.between_patients())
 # is of the man of record 201, who is in DS1: the last column, macro-F1 again, leaves it out. Class Q has
 # only seven beats in DS2 and is not shown, but it is one of the five classes of macro-F1.
 #
-# **In accuracy no network here beats the answer N.** The networks find most V beats, among many false ones, and
-# hardly any S beats, which are defined by coming early: a single beat, cut out at its R peak, does not
-# show that. Nor is it enough to be told the intervals: logistic regression, which is the only one over
-# 89 %, and trees find few S beats in patients that they have not seen. Nothing was tuned for this division; the networks have the plan
-# that was fixed for the other one.
+# **In accuracy no network here beats the answer N.** The networks find most V beats, among many false
+# ones, and hardly any S beats, which are defined by coming early: a single beat, cut out at its R peak,
+# does not show that. Nor is it enough to be told the intervals: logistic regression, which alone is over
+# 89 %, and trees find few S beats in patients that they have not seen. Nothing was tuned for this
+# division; the networks have the plan that was fixed for the other one.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 (apart,) = recorded.runs("heartbeat_comparison", "inter-patient")
