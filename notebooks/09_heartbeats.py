@@ -114,8 +114,8 @@ Markdown(
 # Which data this page used, says the next line. What is called *recorded* was measured on the complete
 # database in any case.
 
-# %%
-print(beats.provenance)
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+Markdown(f"`{beats.provenance}`")
 
 # %% [markdown]
 # ## Two networks and a training loop
@@ -272,7 +272,7 @@ for kind, net in built.items():
 # run and not tuned. The ODE-Net is solved by Dormand-Prince at tolerance 0.01 and differentiated
 # through its accepted steps. Five epochs, the test beats looked at after each, nothing chosen by it.
 
-# %% jupyter={"source_hidden": true} tags=["hide-input"]
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
 shown(tables.by_beat())
 
 # %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Recorded: loss on the test beats after each epoch, ours (a line for each seed), and as the deck prints it.", "name": "fig-09-epochs"}, "image": {"alt": "Two panels, ResNet and ODE-Net, of the loss on the test beats against the epoch, 1 to 5. In both, the recorded curve falls and lies below the dashed one of the deck at every epoch."}} tags=["hide-input"]
@@ -298,12 +298,15 @@ alone = " and ".join(
     for run in level
 )
 chance = ", ".join(f"p = {run.metric('p'):.1g}" for run in level)
-low, high = level[0].metric("interval")
+excess, low, high = (
+    f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
+    for value in (level[0].metric("excess"), *level[0].metric("interval"))
+)
 (times,) = recorded.runs("heartbeat_times")
 Markdown(
     f"""Beats that the ODE-Net alone mistakes, against beats that the ResNet alone mistakes: {alone}
 (McNemar's test on the same beats: {chance}). The difference of the accuracies is
-{level[0].metric("excess"):.2f} percentage points, between {low:.2f} and {high:.2f} if patients are drawn
+{excess} percentage points, between {low} and {high} if patients are drawn
 again and again. The run of the ODE-Net took
 {tables.told([run.metric("slower") for run in level], 1)} times the processor time of the ResNet's. In the
 deck's logs an epoch takes 4.9 to 6.5 times as long. The printed network under `torchdiffeq`'s adjoint,
@@ -364,7 +367,7 @@ plt.show()
 # Accuracy hides it, for most beats are N whoever is tested: *always N* has the accuracy of 83 % by
 # beat, 89 % between DS1 and DS2, and a macro-F1 below 0.2.
 
-# %% jupyter={"source_hidden": true} tags=["hide-input"]
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
 shown(tables.between_patients())
 
 # %% [markdown]
@@ -375,11 +378,11 @@ shown(tables.between_patients())
 # is of the man of record 201, who is in DS1: the last column, macro-F1 again, leaves it out. Class Q has
 # only seven beats in DS2 and is not shown, but it is one of the five classes of macro-F1.
 #
-# **In accuracy no network here beats the answer N.** They find most V beats, among many false ones, and
-# hardly any S beats, which are defined by coming early: a single beat, cut out at its R peak, does not
-# show that. Nor is it enough to be told the intervals: logistic regression and trees find few S beats
-# in patients that they have not seen. Nothing was tuned for this division; the networks have the plan
-# that was fixed for the other one.
+# **In accuracy no network here beats the answer N.** The networks find most V beats, among many false
+# ones, and hardly any S beats, which are defined by coming early: a single beat, cut out at its R peak,
+# does not show that. Nor is it enough to be told the intervals: logistic regression, which alone is over
+# 89 %, and trees find few S beats in patients that they have not seen. Nothing was tuned for this
+# division; the networks have the plan that was fixed for the other one.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 (apart,) = recorded.runs("heartbeat_comparison", "inter-patient")
@@ -394,7 +397,7 @@ points above the ResNet's, between {low:.1f} and {high:.1f} when patients are dr
 # between patients. *Recorded:* `heartbeat_comparison`, `inter-patient`. Others have tried harder, with
 # features made by hand:
 
-# %% jupyter={"source_hidden": true} tags=["hide-input"]
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
 shown(tables.published())
 
 # %% [markdown]
@@ -441,7 +444,7 @@ plt.show()
 # behind it. So there is a trade-off, and one step of it is cheap: checkpoints keep a thirtieth for one
 # more forward pass.
 
-# %% jupyter={"source_hidden": true} tags=["hide-input"]
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
 shown(tables.memory())
 
 # %% [markdown]
@@ -449,7 +452,7 @@ shown(tables.memory())
 # distance of the state at $t = 1$ from that at the finest tolerance, as a share of the way from $t = 0$.
 # The network was trained at tolerance 0.01.
 
-# %% jupyter={"source_hidden": true} tags=["hide-input"]
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
 shown(tables.solvers())
 
 # %% [markdown]
@@ -585,10 +588,13 @@ beat, minutes, people = (
     audited["nearest training beat"][k][1] for k in list(always)[:3]
 )
 assert beat - minutes < 0.05 < 0.4 < minutes - people
+for model in (model for experiment, model in tables.MODELS.values() if experiment == "heartbeats"):
+    found = recorded.measured("heartbeats", f"{model}.inter-patient", "test.accuracy")
+    assert all(accuracy < always["DS1 to DS2"][0] for accuracy in found)
 for kind in tables.NETWORKS:
-    assert mean(f"{kind}.inter-patient", "test.accuracy") < always["DS1 to DS2"][0]
     assert mean(f"{kind}.inter-patient", "test.sensitivity.V") > 0.7
     assert mean(f"{kind}.inter-patient", "test.sensitivity.S") < 0.15
+assert mean("logistic.inter-patient", "test.accuracy", "heartbeat_baselines") > 0.9
 for name in ("logistic", "trees"):
     assert (
         mean(f"{name}.inter-patient", "test.sensitivity.S", "heartbeat_baselines")

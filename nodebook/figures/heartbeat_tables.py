@@ -24,7 +24,12 @@ MODELS: Mapping[str, tuple[str, str]] = {
 """Name of each classifier on the page: its experiment, and how its variants begin."""
 
 PUBLISHED = {
-    "de Chazal et al. 2004": ("two leads, morphology and intervals", 86.2, "76, 39", "78, 82"),
+    "de Chazal et al. 2004": (
+        "two leads, morphology and intervals",
+        86.2,
+        f"76,{GLUE}39",
+        f"78,{GLUE}82",
+    ),
     "Mar et al. 2011": ("selected features", 89.9, "", ""),
     "Zhang et al. 2014": ("features selected for each class", 88.3, "", ""),
     "Mondéjar-Guerra et al. 2019": ("one lead, morphology and R-R, several SVMs", 94.5, "", ""),
@@ -87,7 +92,7 @@ def pair(runs: Sequence, label: str) -> str:
         statistics.fmean(recorded.values(runs, f"test.{name}.{label}"))
         for name in ("sensitivity", "predictivity")
     )
-    return ", ".join(f"{100 * value:.0f}" for value in means)
+    return f",{GLUE}".join(f"{100 * value:.0f}" for value in means)
 
 
 AUDITED = ("always N", "boosted trees, R-R", "nearest training beat", "ResNet", "ODE-Net")
@@ -157,14 +162,14 @@ def solvers() -> pd.DataFrame:
 
 
 def missing(experiments: Sequence[str]) -> list[str]:
-    """Runs that are planned and not recorded: "heartbeats: ode-net.by-beat (seeds 1, 2)"."""
-    found = []
+    """Runs that are planned and not recorded: "`heartbeats`, seeds 1, 2: ode-net.by-beat"."""
+    left: dict[tuple[str, str], list[str]] = {}
     for name in experiments:
         module, runs = registry.load(name), recorded.runs(name)
         done = {(run.variant, run.seed) for run in runs}
         for variant in module.VARIANTS:
-            left = [str(seed) for seed in module.SEEDS if (variant, seed) not in done]
-            if left:
-                word = "seed" if len(left) == 1 else "seeds"
-                found.append(f"`{name}`: {variant} ({word} {', '.join(left)})")
-    return found
+            seeds = [str(seed) for seed in module.SEEDS if (variant, seed) not in done]
+            if seeds:
+                word = "seed" if len(seeds) == 1 else "seeds"
+                left.setdefault((name, f"{word} {', '.join(seeds)}"), []).append(variant)
+    return [f"`{name}`, {seeds}: {', '.join(them)}" for (name, seeds), them in left.items()]

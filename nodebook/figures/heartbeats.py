@@ -73,7 +73,7 @@ def epochs(ours: Mapping[str, Sequence[Sequence[float]]], theirs: Mapping[str, S
         ax.plot(count, theirs[kind], color="black", marker="s", linestyle="--", label="document")
         for number, run in enumerate(ours[kind]):
             ax.plot(count, run, color=colour, marker="o", label="" if number else "ours")
-        ax.set(title=name, xlabel="epoch", xticks=count, ylim=(0, None))
+        ax.set(title=name, xlabel="epoch", xticks=count, ylim=(0, 0.25))
         ax.legend()
     axes[0].set_ylabel("loss on the test beats")
     return figure
@@ -97,7 +97,7 @@ def flow(
     states = network.body.states(network.maps(torch.from_numpy(beats.x[chosen])), clock).mean(1)
     plane = PCA(2).fit(states.flatten(0, 1).numpy())
     paths = plane.transform(states.flatten(0, 1).numpy()).reshape(times, len(chosen), 2)
-    figure, ax = plt.subplots(figsize=(6.4, 4.2))
+    figure, ax = plt.subplots(figsize=(6.4, 4.6))
     for number, label in enumerate(labels):
         name = aami.CLASSES[label]
         first = number == 0 or labels[number - 1] != label
@@ -110,7 +110,7 @@ def flow(
         xlabel=f"first direction ({shares[0]:.0f} % of the variance)",
         ylabel=f"second direction ({shares[1]:.0f} %)",
     )
-    ax.legend(title="class", ncols=5)
+    figure.legend(title="class", ncols=5, loc="outside lower center")
     plotting.mark_source(figure, beats.provenance)
     return figure
 

@@ -24,7 +24,7 @@ def test_a_row_between_patients_is_of_its_recorded_run():
     table = run.metric("test.confusion")
     right, row_sum = table[2][2], sum(table[2])
     column_sum = sum(line[2] for line in table)
-    assert row["V"] == f"{100 * right / row_sum:.0f}, {100 * right / column_sum:.0f}"
+    assert row["V"] == f"{100 * right / row_sum:.0f},{tables.GLUE}{100 * right / column_sum:.0f}"
     assert row["macro-F1"] == f"{run.metric('test.macro_f1'):.3f}"
 
 
@@ -43,14 +43,15 @@ def test_a_classifier_is_audited_under_the_divisions_in_which_it_is_recorded():
 def test_published_results_are_told_with_their_division():
     table = tables.published()
     assert table.index.name == "DS1 to DS2, published"
-    assert table.loc["de Chazal et al. 2004", "S"] == "76, 39"
+    assert table.loc["de Chazal et al. 2004", "S"] == f"76,{tables.GLUE}39"
 
 
 @pytest.mark.parametrize(
     ("done", "left"),
     [
-        ([("a", 0), ("a", 1), ("b", 0)], ["`toy`: b (seed 1)"]),
-        ([("b", 1)], ["`toy`: a (seeds 0, 1)", "`toy`: b (seed 0)"]),
+        ([("a", 0), ("a", 1), ("b", 0)], ["`toy`, seed 1: b"]),
+        ([("b", 1)], ["`toy`, seeds 0, 1: a", "`toy`, seed 0: b"]),
+        ([("a", 0), ("b", 0)], ["`toy`, seed 1: a, b"]),
         ([(v, s) for v in "ab" for s in (0, 1)], []),
     ],
 )
