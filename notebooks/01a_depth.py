@@ -58,8 +58,13 @@ from nodebook.figures.sources import source
 from nodebook.figures.verdicts import tally
 from nodelib import data
 
+# %% tags=["parameters"]
+profile = "quick"  # "full" first records the runs below again (hours)
+seed = 0  # draws the initial weights and the batches
+
 # %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Error against depth: mean and standard deviation over five seeds, after 1,000 steps of training. Above: training images. Below: test images.", "name": "fig-01-degradation"}, "image": {"alt": "Two panels, training and test error in percent on a logarithmic scale against 2 to 64 layers. Plain and bare networks rise to eighty and ninety percent as depth grows; residual networks stay between one and two percent on training images and fall slightly from five percent on test images."}} tags=["remove-input"]
 plotting.use_style()
+registry.renew(profile, "depth_training", "first_gradients", "backpropagated_blocks")
 deep = recorded.runs("depth_training")
 DEPTHS = depth_training.DEPTHS
 drawn.degradation(deep, DEPTHS)
@@ -83,10 +88,6 @@ source("depth_training")
 # %% [markdown]
 # The knobs: **change one and run again**.
 
-# %% tags=["parameters"]
-profile = "quick"  # "full" first records the runs below again (hours)
-seed = 0  # draws the initial weights and the batches
-
 # %% tags=["knobs"]
 width = 20  # units of every layer
 depths = (2, 12, 40)  # layers
@@ -96,7 +97,6 @@ clip = 1.0  # longest gradient that is let through
 
 # %% jupyter={"source_hidden": true} tags=["remove-cell"]
 torch.set_num_threads(1)  # networks as small as these lose time by sharing it
-registry.renew(profile, "depth_training", "first_gradients", "backpropagated_blocks")
 mnist = data.mnist()
 digits = depth_training.Digits.of(mnist, slice(0, 3_000), slice(3_000, 4_000))
 images, labels = digits.train

@@ -43,7 +43,7 @@ import matplotlib.pyplot as plt
 import torch
 from torch import nn
 
-from nodebook.evidence import recorded
+from nodebook.evidence import recorded, registry
 from nodebook.experiments.ch01_residual import crossing, uniqueness
 from nodebook.figures import flows, plotting
 from nodebook.figures.sources import source
@@ -51,8 +51,13 @@ from nodebook.figures.verdicts import tally
 from nodelib import odeint
 from nodelib.ode.solvers import solve
 
+# %% tags=["parameters"]
+profile = "quick"  # "full" first records the runs below again (minutes)
+seed = 0  # draws the initial weights
+
 # %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Recorded networks, trained to map x to -x, solved here. Above: a flow on a line presses all trajectories together and never crosses them. Below: the same with one zero appended, in the plane of the state and the added number. Open: start; filled: end.", "name": "fig-01-crossing"}, "image": {"alt": "Above: seven curves against time from 0 to 1 run together towards zero without crossing. Below: seven curves in the plane start on the horizontal axis and end in the reverse order from left to right."}} tags=["remove-input"]
 plotting.use_style()
+registry.renew(profile, "crossing", "uniqueness")
 torch.set_num_threads(1)  # networks as small as these lose time by sharing it
 crossed = recorded.runs("crossing")
 marks = torch.linspace(-1, 1, 7, dtype=torch.float64).reshape(1, 7, 1)
@@ -82,10 +87,6 @@ source("crossing")
 
 # %% [markdown]
 # The knobs: **change one and run again**.
-
-# %% tags=["parameters"]
-profile = "quick"  # "full" first records the runs below again (minutes)
-seed = 0  # draws the initial weights
 
 # %% tags=["knobs"]
 width = 16  # hidden units

@@ -192,8 +192,8 @@ plotting.use_style()
 #
 # $$
 # \begin{aligned}
-# \nabla L_k^{\mathsf T} \delta_k &+ \lambda(t_k^+)^{\mathsf T} v(t_k^+)
-# - \lambda(t_k^-)^{\mathsf T} v(t_k^-) \\
+# \nabla L_k^{\mathsf T} \delta_k &+ \lambda(t_k^+)^{\mathsf T} v(t_k^+) \\
+# &- \lambda(t_k^-)^{\mathsf T} v(t_k^-) \\
 # &+ \bigl( \ell(t_k^-) - \ell(t_k^+) \bigr)\,\delta t_k ,
 # \end{aligned}
 # $$
