@@ -51,7 +51,7 @@ from nodebook.figures.sources import source
 from nodebook.figures.verdicts import tally
 from nodelib import integrate, odeint
 
-# %% mystnb={"figure": {"caption": "One block, applied again and again with ever shorter steps: 2, 5 and 20 blocks, and the ODE that they tend to. Two of four numbers of a state, under a random network field; computed on this page.", "name": "fig-01-paths"}, "image": {"alt": "A plane with one smooth black curve and three broken lines of 2, 5 and 20 straight pieces that start where it starts. The coarse ones leave the curve at once; the finest stays close to it."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "One block, applied again and again with ever shorter steps: 2, 5 and 20 blocks, and the ODE that they tend to. Two of four numbers of a state, under a random network field; computed on this page.", "name": "fig-01-paths"}, "image": {"alt": "A plane with one smooth black curve and three broken lines of 2, 5 and 20 straight pieces that start where it starts. The coarse ones leave the curve at once; the finest stays close to it."}} tags=["remove-input"]
 plotting.use_style()
 field, start = depth_limit.autonomous(0), depth_limit.start(0)[:1]
 residual.paths(field, start, depth_limit.END, (2, 5, 20))
@@ -204,7 +204,7 @@ for name, solver in {
 # {cite}`dormand1980family` it is one argument. `num_steps` is the number of equal steps **between
 # two requested times**, not in all. All of them learn ({numref}`fig-01-learning`).
 
-# %% mystnb={"figure": {"caption": "Loss on the 200 training points, live. Two of the lines lie on each other: three steps of Runge-Kutta 4 and the adaptive method train almost the same network.", "name": "fig-01-learning"}, "image": {"alt": "Loss on a logarithmic scale against 120 steps of training. Five falling lines, from about a half to a thousandth and less. The residual stack falls fastest; the lines of rk4 and dopri5 coincide; Euler with two steps falls slowest."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Loss on the 200 training points, live. Two of the lines lie on each other: three steps of Runge-Kutta 4 and the adaptive method train almost the same network.", "name": "fig-01-learning"}, "image": {"alt": "Loss on a logarithmic scale against 120 steps of training. Five falling lines, from about a half to a thousandth and less. The residual stack falls fastest; the lines of rk4 and dopri5 coincide; Euler with two steps falls slowest."}} tags=["remove-input"]
 residual.learning(losses)
 plt.show()
 
@@ -212,7 +212,7 @@ plt.show()
 # {numref}`fig-01-snapshots` shows what the last of them has learned: not a boundary, but a motion
 # after which a straight line will do.
 
-# %% mystnb={"figure": {"caption": "The new points on their way through the trained ODE block.", "name": "fig-01-snapshots"}, "image": {"alt": "Three panels of points in the plane at the times 0, 0.5 and 1. At first two half moons hold on to each other; at the end the two classes are apart and a straight line separates them."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "The new points on their way through the trained ODE block.", "name": "fig-01-snapshots"}, "image": {"alt": "Three panels of points in the plane at the times 0, 0.5 and 1. At first two half moons hold on to each other; at the end the two classes are apart and a straight line separates them."}} tags=["remove-input"]
 with torch.no_grad():
     moved = odeint(models["dopri5"][0].field, x_new, [0.0, 0.5, 1.0])
 residual.snapshots(moved, y_new, (0, 0.5, 1))
@@ -319,7 +319,7 @@ library = integrate(oscillator, z0, [0.0, 12.0], rtol=1e-2, atol=1e-2)
 off = (library.z[-1] - truth).norm()
 print(f"dopri5 at the same tolerance: {library.stats}, error {off:.0e}")
 
-# %% mystnb={"figure": {"caption": "The solver above on van der Pol's oscillator, live. Above: the solution, with a dot where a step begins. Below: the length of every trial. Where the solution jumps, the steps become more than twenty times shorter.", "name": "fig-01-trials"}, "image": {"alt": "Two panels over time from 0 to 12. Above: a curve that falls slowly from 2, drops to minus 2, creeps up and jumps again; the dots crowd at the jumps. Below: step lengths on a logarithmic scale, long while the curve creeps and short at the jumps; crosses, the rejected trials, stand where a jump begins."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "The solver above on van der Pol's oscillator, live. Above: the solution, with a dot where a step begins. Below: the length of every trial. Where the solution jumps, the steps become more than twenty times shorter.", "name": "fig-01-trials"}, "image": {"alt": "Two panels over time from 0 to 12. Above: a curve that falls slowly from 2, drops to minus 2, creeps up and jumps again; the dots crowd at the jumps. Below: step lengths on a logarithmic scale, long while the curve creeps and short at the jumps; crosses, the rejected trials, stand where a jump begins."}} tags=["remove-input"]
 clock = torch.linspace(0, 12, 400).tolist()
 residual.trials(clock, odeint(oscillator, z0, clock)[:, 0], trials)
 plt.show()
@@ -351,7 +351,7 @@ plt.show()
 # which is compound interest and tends to $\mathrm e$ ({numref}`fig-01-euler`).
 
 
-# %% mystnb={"figure": {"caption": "The equation dy/dx = y. Short grey lines: the slope that it asks for at each point. Black: the solution through (0, 1). Dots: Euler's method, each step straight along the slope where it begins.", "name": "fig-01-euler"}, "image": {"alt": "A field of short slope lines that steepen upwards. A black curve rises from 1 to 2.72 over x from 0 to 1. Four chains of dots joined by straight lines start with it and end below it, the coarser the lower: at 2, 2.25, 2.44 and 2.64."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "The equation dy/dx = y. Short grey lines: the slope that it asks for at each point. Black: the solution through (0, 1). Dots: Euler's method, each step straight along the slope where it begins.", "name": "fig-01-euler"}, "image": {"alt": "A field of short slope lines that steepen upwards. A black curve rises from 1 to 2.72 over x from 0 to 1. Four chains of dots joined by straight lines start with it and end below it, the coarser the lower: at 2, 2.25, 2.44 and 2.64."}} tags=["remove-input"]
 def walk(n):
     grid = torch.linspace(0, 1, n + 1, dtype=torch.float64)
     start = torch.ones((), dtype=torch.float64)
@@ -379,7 +379,7 @@ for last in (n - 1, n):
 # "The more nodes, the more accurate", and "with any accuracy given in advance", says the review of
 # such methods. {numref}`fig-01-accuracy` shows how far that goes: to rounding and no further.
 
-# %% mystnb={"figure": {"caption": "Relative error of y(1) for dy/dx = y. Above: Euler's method against the number of steps. Below: the adaptive method against the tolerance (relative = absolute); a cross marks where the solver refuses.", "name": "fig-01-accuracy"}, "image": {"alt": "Two log-log panels. Above: both lines fall with slope minus one; that of single precision bends and rises again at the right end. Below: against a tolerance that tightens to the right the errors fall, then level off, in double precision near ten to the minus sixteen, in single precision near ten to the minus seven, where they rise again to ten to the minus six; crosses mark refusals beyond."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Relative error of y(1) for dy/dx = y. Above: Euler's method against the number of steps. Below: the adaptive method against the tolerance (relative = absolute); a cross marks where the solver refuses.", "name": "fig-01-accuracy"}, "image": {"alt": "Two log-log panels. Above: both lines fall with slope minus one; that of single precision bends and rises again at the right end. Below: against a tolerance that tightens to the right the errors fall, then level off, in double precision near ten to the minus sixteen, in single precision near ten to the minus seven, where they rise again to ten to the minus six; crosses mark refusals beyond."}} tags=["remove-input"]
 (exponential,) = recorded.runs("euler_exponential")
 residual.accuracy(exponential)
 plt.show()
@@ -425,7 +425,7 @@ with torch.no_grad():
 # need not be an Euler step: a midpoint block asks the field twice, a Runge-Kutta 4 block four times.
 # What counts is the error **per evaluation** ({numref}`fig-01-depth`).
 
-# %% mystnb={"figure": {"caption": "Five random network fields; lines are geometric means. Above: relative error at T = 2 against the number of blocks, with the measured order. Below: the same against evaluations of the field; each cross is one adaptive solve of one field.", "name": "fig-01-depth"}, "image": {"alt": "Two log-log panels. Above: three lines fall, Euler with slope minus one, midpoint minus two, Runge-Kutta 4 minus four. Below: against evaluations Euler is lowest or level only at one or two evaluations, then midpoint, Runge-Kutta 4 and Dormand-Prince undercut it by many orders of magnitude."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Five random network fields; lines are geometric means. Above: relative error at T = 2 against the number of blocks, with the measured order. Below: the same against evaluations of the field; each cross is one adaptive solve of one field.", "name": "fig-01-depth"}, "image": {"alt": "Two log-log panels. Above: three lines fall, Euler with slope minus one, midpoint minus two, Runge-Kutta 4 minus four. Below: against evaluations Euler is lowest or level only at one or two evaluations, then midpoint, Runge-Kutta 4 and Dormand-Prince undercut it by many orders of magnitude."}} tags=["remove-input"]
 runs = recorded.runs("depth_limit")
 residual.cost(runs, depth_limit.DEPTHS)
 plt.show()

@@ -58,8 +58,13 @@ from nodebook.figures.sources import source
 from nodebook.figures.verdicts import tally
 from nodelib import data
 
-# %% mystnb={"figure": {"caption": "Error against depth: mean and standard deviation over five seeds, after 1,000 steps of training. Above: training images. Below: test images.", "name": "fig-01-degradation"}, "image": {"alt": "Two panels, training and test error in percent on a logarithmic scale against 2 to 64 layers. Plain and bare networks rise to eighty and ninety percent as depth grows; residual networks stay between one and two percent on training images and fall slightly from five percent on test images."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% tags=["parameters"]
+profile = "quick"  # "full" first records the runs below again (hours)
+seed = 0  # draws the initial weights and the batches
+
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Error against depth: mean and standard deviation over five seeds, after 1,000 steps of training. Above: training images. Below: test images.", "name": "fig-01-degradation"}, "image": {"alt": "Two panels, training and test error in percent on a logarithmic scale against 2 to 64 layers. Plain and bare networks rise to eighty and ninety percent as depth grows; residual networks stay between one and two percent on training images and fall slightly from five percent on test images."}} tags=["remove-input"]
 plotting.use_style()
+registry.renew(profile, "depth_training", "first_gradients", "backpropagated_blocks")
 deep = recorded.runs("depth_training")
 DEPTHS = depth_training.DEPTHS
 drawn.degradation(deep, DEPTHS)
@@ -83,10 +88,6 @@ source("depth_training")
 # %% [markdown]
 # The knobs: **change one and run again**.
 
-# %% tags=["parameters"]
-profile = "quick"  # "full" first records the runs below again (hours)
-seed = 0  # draws the initial weights and the batches
-
 # %% tags=["knobs"]
 width = 20  # units of every layer
 depths = (2, 12, 40)  # layers
@@ -96,7 +97,6 @@ clip = 1.0  # longest gradient that is let through
 
 # %% jupyter={"source_hidden": true} tags=["remove-cell"]
 torch.set_num_threads(1)  # networks as small as these lose time by sharing it
-registry.renew(profile, "depth_training", "first_gradients", "backpropagated_blocks")
 mnist = data.mnist()
 digits = depth_training.Digits.of(mnist, slice(0, 3_000), slice(3_000, 4_000))
 images, labels = digits.train
@@ -169,7 +169,7 @@ for kind in ("plain", "residual"):
         live[kind, depth] = train(Network(depth, kind == "residual"))
         print(f"{kind:8s} {depth:2d} layers: {live[kind, depth]:.1f} % wrong")
 
-# %% mystnb={"figure": {"caption": "Live: training error after 100 steps, one network each, at one learning rate.", "name": "fig-01-live"}, "image": {"alt": "Training error in percent against 2, 12 and 40 layers. Plain networks, triangles, rise steeply to eighty percent or more; residual ones, circles, stay low."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Live: training error after 100 steps, one network each, at one learning rate.", "name": "fig-01-live"}, "image": {"alt": "Training error in percent against 2, 12 and 40 layers. Plain networks, triangles, rise steeply to eighty percent or more; residual ones, circles, stay low."}} tags=["remove-input"]
 drawn.live(live, mnist.provenance)
 plt.show()
 
@@ -223,7 +223,7 @@ drawn.construction(deep, depth_training.SHALLOW, DEPTHS[-1])
 # initialisation and normalisation have largely dealt with it. {numref}`fig-01-gradients` looks at
 # the networks before training, and leaves out one thing at a time.
 
-# %% mystnb={"figure": {"caption": "Norm of the loss gradient in the first square matrix before training: geometric mean and range of five seeds. Bare: default initial weights, no normalisation N. The others have He's initial weights; dashed, without N.", "name": "fig-01-gradients"}, "image": {"alt": "Log-log plot of a gradient norm against 4 to 64 layers. The bare networks fall to about ten to the minus twenty-seven, the plain ones rise to about forty thousand, the residual ones stay near a fifth. Without normalisation the plain ones fall to under a hundredth and the residual ones rise to about a billion."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Norm of the loss gradient in the first square matrix before training: geometric mean and range of five seeds. Bare: default initial weights, no normalisation N. The others have He's initial weights; dashed, without N.", "name": "fig-01-gradients"}, "image": {"alt": "Log-log plot of a gradient norm against 4 to 64 layers. The bare networks fall to about ten to the minus twenty-seven, the plain ones rise to about forty thousand, the residual ones stay near a fifth. Without normalisation the plain ones fall to under a hundredth and the residual ones rise to about a billion."}} tags=["remove-input"]
 stripped = recorded.runs("first_gradients", "unnormalised")
 drawn.gradients(deep, stripped, DEPTHS[1:])
 plt.show()

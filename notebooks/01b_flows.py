@@ -43,7 +43,7 @@ import matplotlib.pyplot as plt
 import torch
 from torch import nn
 
-from nodebook.evidence import recorded
+from nodebook.evidence import recorded, registry
 from nodebook.experiments.ch01_residual import crossing, uniqueness
 from nodebook.figures import flows, plotting
 from nodebook.figures.sources import source
@@ -51,8 +51,13 @@ from nodebook.figures.verdicts import tally
 from nodelib import odeint
 from nodelib.ode.solvers import solve
 
-# %% mystnb={"figure": {"caption": "Recorded networks, trained to map x to -x, solved here. Above: a flow on a line presses all trajectories together and never crosses them. Below: the same with one zero appended, in the plane of the state and the added number. Open: start; filled: end.", "name": "fig-01-crossing"}, "image": {"alt": "Above: seven curves against time from 0 to 1 run together towards zero without crossing. Below: seven curves in the plane start on the horizontal axis and end in the reverse order from left to right."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% tags=["parameters"]
+profile = "quick"  # "full" first records the runs below again (minutes)
+seed = 0  # draws the initial weights
+
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Recorded networks, trained to map x to -x, solved here. Above: a flow on a line presses all trajectories together and never crosses them. Below: the same with one zero appended, in the plane of the state and the added number. Open: start; filled: end.", "name": "fig-01-crossing"}, "image": {"alt": "Above: seven curves against time from 0 to 1 run together towards zero without crossing. Below: seven curves in the plane start on the horizontal axis and end in the reverse order from left to right."}} tags=["remove-input"]
 plotting.use_style()
+registry.renew(profile, "crossing", "uniqueness")
 torch.set_num_threads(1)  # networks as small as these lose time by sharing it
 crossed = recorded.runs("crossing")
 marks = torch.linspace(-1, 1, 7, dtype=torch.float64).reshape(1, 7, 1)
@@ -82,10 +87,6 @@ source("crossing")
 
 # %% [markdown]
 # The knobs: **change one and run again**.
-
-# %% tags=["parameters"]
-profile = "quick"  # "full" first records the runs below again (minutes)
-seed = 0  # draws the initial weights
 
 # %% tags=["knobs"]
 width = 16  # hidden units
@@ -187,7 +188,7 @@ source("crossing")
 # *only if* the nonlinearities are Lipschitz. Five fields on a line decide that
 # ({numref}`fig-01-uniqueness`).
 
-# %% mystnb={"figure": {"caption": "Solutions of five equations, in closed form. In the fourth panel solutions from different starts merge, which forwards is no conflict.", "name": "fig-01-uniqueness"}, "image": {"alt": "Five small panels of y against t. Lipschitz: curves fan out without touching. Blow-up: a curve rises without bound at t equal to 1. Two solutions: zero and a parabola leave the same start. Decay: three curves reach zero at different times and stay. Osgood: curves fan out from near zero without touching. A legend stands in the sixth place."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Solutions of five equations, in closed form. In the fourth panel solutions from different starts merge, which forwards is no conflict.", "name": "fig-01-uniqueness"}, "image": {"alt": "Five small panels of y against t. Lipschitz: curves fan out without touching. Blow-up: a curve rises without bound at t equal to 1. Two solutions: zero and a parabola leave the same start. Decay: three curves reach zero at different times and stay. Osgood: curves fan out from near zero without touching. A legend stands in the sixth place."}} tags=["remove-input"]
 equations = uniqueness.EQUATIONS
 flows.solutions({name: equation.flow for name, equation in equations.items()})
 plt.show()
@@ -247,7 +248,7 @@ flows.answers(run, list(uniqueness.SOLVERS), exact)
 # long where the solution is smooth, shrinking with the time that is left before a blow-up, and
 # stuck where a solution lands on a point at which the field is not Lipschitz.
 
-# %% mystnb={"figure": {"caption": "Accepted steps of our Dormand-Prince solver, computed here: length against the time at which the step begins. Tolerances as in the table; the blow-up is asked for up to t = 0.9999.", "name": "fig-01-steps"}, "image": {"alt": "Step length on a logarithmic scale against time for four questions. For tanh it grows from a fiftieth to a quarter. Before the blow-up at 1 it falls steadily. For two solutions, nudged, it starts tiny and grows. For the decay it falls towards time one half and then stays near ten to the minus four."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Accepted steps of our Dormand-Prince solver, computed here: length against the time at which the step begins. Tolerances as in the table; the blow-up is asked for up to t = 0.9999.", "name": "fig-01-steps"}, "image": {"alt": "Step length on a logarithmic scale against time for four questions. For tanh it grows from a fiftieth to a quarter. Before the blow-up at 1 it falls steadily. For two solutions, nudged, it starts tiny and grows. For the decay it falls towards time one half and then stays near ten to the minus four."}} tags=["remove-input"]
 settings = {"rtol": uniqueness.RTOL, "atol": uniqueness.ATOL, "record_steps": True}
 
 

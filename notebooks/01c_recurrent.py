@@ -52,8 +52,13 @@ from nodebook.figures.sources import source
 from nodebook.figures.verdicts import tally
 from nodelib import odeint
 
-# %% mystnb={"figure": {"caption": "Recorded models, trained on samples every 0.2, on one test trajectory of van der Pol's oscillator. Above: sampled as in training. Below: twice as often. The RNN takes each sample for a step of 0.2 and runs ahead of the clock; the ODE does not mind.", "name": "fig-01-recurrent"}, "image": {"alt": "Two panels of a coordinate against time from 0 to 5. Above: all three models follow the grey oscillation. Below: the residual RNN and the ODE follow it; the RNN, moving twice as fast as the clock, leaves it at once."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% tags=["parameters"]
+profile = "quick"  # "full" first records the runs below again (minutes)
+seed = 0  # draws the initial weights
+
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Recorded models, trained on samples every 0.2, on one test trajectory of van der Pol's oscillator. Above: sampled as in training. Below: twice as often. The RNN takes each sample for a step of 0.2 and runs ahead of the clock; the ODE does not mind.", "name": "fig-01-recurrent"}, "image": {"alt": "Two panels of a coordinate against time from 0 to 5. Above: all three models follow the grey oscillation. Below: the residual RNN and the ODE follow it; the RNN, moving twice as fast as the clock, leaves it at once."}} tags=["remove-input"]
 plotting.use_style()
+registry.renew(profile, "recurrent_sampling")
 torch.set_num_threads(1)  # networks as small as these lose time by sharing it
 runs = recorded.runs("recurrent_sampling")
 weights, panels = runs[0].tensors(), {}
@@ -90,18 +95,11 @@ source("recurrent_sampling")
 # %% [markdown]
 # The knobs: **change one and run again**.
 
-# %% tags=["parameters"]
-profile = "quick"  # "full" first records the runs below again (minutes)
-seed = 0  # draws the initial weights
-
 # %% tags=["knobs"]
 gap = 0.2  # time between two samples in training
 width = 32  # hidden units
 rate = 0.01  # learning rate of Adam
 updates = 300  # steps of training
-
-# %% jupyter={"source_hidden": true} tags=["remove-cell"]
-registry.renew(profile, "recurrent_sampling")
 
 # %% [markdown]
 # The system is van der Pol's oscillator. Three models predict the next sample from this one. To
@@ -216,7 +214,7 @@ source("recurrent_sampling")
 # it far more often than it was trained for. It hops around a closed curve near the limit cycle of
 # the oscillator, and what is between two hops does not exist.
 
-# %% mystnb={"figure": {"caption": "The map of the trained RNN (seed 0, regular samples), read out in the plane of the oscillator, from four starts. Large, hollow: the start. Small: the states after 1 to 59 applications of the map; on the closed curve the four shapes lie on each other.", "name": "fig-01-map"}, "image": {"alt": "The plane of x and its derivative with the grey limit cycle. Marks from four starts hop towards a closed curve and around it; the curve lies close to the limit cycle but not on it."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "The map of the trained RNN (seed 0, regular samples), read out in the plane of the oscillator, from four starts. Large, hollow: the start. Small: the states after 1 to 59 applications of the map; on the closed curve the four shapes lie on each other.", "name": "fig-01-map"}, "image": {"alt": "The plane of x and its derivative with the grey limit cycle. Marks from four starts hop towards a closed curve and around it; the curve lies close to the limit cycle but not on it."}} tags=["remove-input"]
 model = recurrent_sampling.restored(weights, "regular", "rnn")
 corners = torch.tensor([[[0.1, 0.0], [-2.0, -2.0], [2.0, 2.0], [0.0, 2.0]]])
 with torch.no_grad():

@@ -56,7 +56,7 @@ from nodebook.figures import plotting
 from nodebook.figures.verdicts import tally
 from nodelib import odeint
 
-# %% mystnb={"figure": {"caption": "The state (above) and the adjoint (below) of the system below. The adjoint starts at the gradient of the loss at the end time and runs to the left; its value at the start is the gradient in the initial state.", "name": "fig-02-trajectory"}, "image": {"alt": "Two panels over time from 0.3 to 2. Above: z1 falls from 1.2 to minus 0.9 and z2 from minus 0.5 to minus 3, with dots at the start. Below: both components of the adjoint rise from about minus 8 and minus 7 to minus 2 and 1, with dots at the end time, where they start."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "The state (above) and the adjoint (below) of the system below. The adjoint starts at the gradient of the loss at the end time and runs to the left; its value at the start is the gradient in the initial state.", "name": "fig-02-trajectory"}, "image": {"alt": "Two panels over time from 0.3 to 2. Above: z1 falls from 1.2 to minus 0.9 and z2 from minus 0.5 to minus 3, with dots at the start. Below: both components of the adjoint rise from about minus 8 and minus 7 to minus 2 and 1, with dots at the end time, where they start."}} tags=["remove-input"]
 plotting.use_style()
 system = System(0)
 drawn.state_and_adjoint(system.t.flip(0), system.z.flip(0), system.adjoint.flip(0))
@@ -73,7 +73,8 @@ plt.show()
 #
 # Behind it stand {doc}`02a_routes` (how each document gets there, and backpropagation as a
 # transposed solve), {doc}`02b_audit` (every formula evaluated) and {doc}`02c_hamiltonian` (running
-# losses, losses at many times, moving times, parameters in time).
+# losses, losses at many times, moving times, parameters in time). The documents are introduced in
+# {doc}`../book/documents`.
 # %% [markdown]
 # ## The problem
 #
@@ -498,7 +499,7 @@ drawn.three_ways("The gradient in each input, and relative errors", names, ways)
 # Below, the error of the adjoint follows the tolerance of the solver, in both precisions; in single
 # precision it ends at its own rounding unit.
 
-# %% mystnb={"figure": {"caption": "Above: error of a central difference against its step, for two inputs. Below: largest relative error of the six adjoint gradients against the tolerance (relative = absolute), in both precisions. The reference is the complex step.", "name": "fig-02-errors"}, "image": {"alt": "Two log-log panels. Above: V-shaped curves that fall with slope two to a minimum near a step of ten to the minus five and rise again for smaller steps. Below: in float64 the error falls with the tolerance to about ten to the minus nine; the float32 curve lies on it and ends at tolerance ten to the minus seven, with an error of four times ten to the minus six."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Above: error of a central difference against its step, for two inputs. Below: largest relative error of the six adjoint gradients against the tolerance (relative = absolute), in both precisions. The reference is the complex step.", "name": "fig-02-errors"}, "image": {"alt": "Two log-log panels. Above: V-shaped curves that fall with slope two to a minimum near a step of ten to the minus five and rise again for smaller steps. Below: in float64 the error falls with the tolerance to about ten to the minus nine; the float32 curve lies on it and ends at tolerance ten to the minus seven, with an error of four times ten to the minus six."}} tags=["remove-input"]
 steps, tolerances = np.logspace(-9, -1, 9), np.logspace(-3, -10, 8)
 vee = {}
 for index in (0, 5):

@@ -276,7 +276,7 @@ Table(
 # the ODE by $O(h)$: the steps are another function than the solution. Solving for $B$ takes one
 # right side per parameter, here two and for a network $10^5$; solving for $v$ takes one.
 
-# %% mystnb={"figure": {"caption": "Above: where the matrix of eight Euler steps is not zero (dark: the ones on its diagonal; light: the blocks below). The forward solve fills it from the top; the transposed solve goes back from the bottom. Below: the solution of the transposed system, squares and dots, and the adjoint of the ODE, lines.", "name": "fig-02-blocks"}, "image": {"alt": "Above: a 16 by 16 matrix with a diagonal of ones and one row of two by two blocks below it. Below: squares of the discrete adjoint at 8 steps and dots at 32 follow the two curves of the continuous adjoint; those for 32 steps are closer."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Above: where the matrix of eight Euler steps is not zero (dark: the ones on its diagonal; light: the blocks below). The forward solve fills it from the top; the transposed solve goes back from the bottom. Below: the solution of the transposed system, squares and dots, and the adjoint of the ODE, lines.", "name": "fig-02-blocks"}, "image": {"alt": "Above: a 16 by 16 matrix with a diagonal of ones and one row of two by two blocks below it. Below: squares of the discrete adjoint at 8 steps and dots at 32 follow the two curves of the continuous adjoint; those for 32 steps are closer."}} tags=["remove-input"]
 matrix, *_ = blocks.linear_system(blocks.run(system, system.theta.expand(8, 2)))
 discrete = {}
 for count in (8, 32):

@@ -149,7 +149,7 @@ verdict_table("002", verdicts, audited)
 # Its Euler recurrences are approximations, so they are judged by their limit on ever finer grids.
 # {numref}`fig-02-euler` shows what the misprinted index costs: the error does not fall at all.
 
-# %% mystnb={"figure": {"caption": "Error of the Euler recurrences of the review against the number of steps. With the point meant, the error halves as the number of steps doubles; with the index as printed in the recurrence for the parameters, $(i-1)/n$, it stays.", "name": "fig-02-euler"}, "image": {"alt": "Log-log plot against the number of steps from 32 to 1024. Two falling lines of slope minus one for the adjoint and for the parameter gradient with the corrected index, and a flat line near an error of one for the index as printed."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Error of the Euler recurrences of the review against the number of steps. With the point meant, the error halves as the number of steps doubles; with the index as printed in the recurrence for the parameters, $(i-1)/n$, it stays.", "name": "fig-02-euler"}, "image": {"alt": "Log-log plot against the number of steps from 32 to 1024. Two falling lines of slope minus one for the adjoint and for the parameter gradient with the corrected index, and a flat line near an error of one for the index as printed."}} tags=["remove-input"]
 drawn.euler_recurrences(audited[0])
 plt.show()
 

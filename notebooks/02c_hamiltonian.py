@@ -192,8 +192,8 @@ plotting.use_style()
 #
 # $$
 # \begin{aligned}
-# \nabla L_k^{\mathsf T} \delta_k &+ \lambda(t_k^+)^{\mathsf T} v(t_k^+)
-# - \lambda(t_k^-)^{\mathsf T} v(t_k^-) \\
+# \nabla L_k^{\mathsf T} \delta_k &+ \lambda(t_k^+)^{\mathsf T} v(t_k^+) \\
+# &- \lambda(t_k^-)^{\mathsf T} v(t_k^-) \\
 # &+ \bigl( \ell(t_k^-) - \ell(t_k^+) \bigr)\,\delta t_k ,
 # \end{aligned}
 # $$
@@ -286,7 +286,7 @@ solution = hamiltonian.adjoint(problem, points=40)
 for t, weight in zip(problem.times, problem.weights, strict=True):
     print(f"t = {t:.3f}   weight of the loss {weight:4.1f}")
 
-# %% mystnb={"figure": {"caption": "Above: the state, with dots where the loss looks at it. Below: the adjoint, to be read from right to left. It starts at zero, is driven by the running loss, and jumps by the gradient of the loss at every observation. The dots at the start are the gradient in the initial state.", "name": "fig-02-jumps"}, "image": {"alt": "Above: two curves of the state with dots at four observation times. Below: the two components of the adjoint on four intervals, zero at time 2, with vertical jumps at three times on the way and at the start."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Above: the state, with dots where the loss looks at it. Below: the adjoint, to be read from right to left. It starts at zero, is driven by the running loss, and jumps by the gradient of the loss at every observation. The dots at the start are the gradient in the initial state.", "name": "fig-02-jumps"}, "image": {"alt": "Above: two curves of the state with dots at four observation times. Below: the two components of the adjoint on four intervals, zero at time 2, with vertical jumps at three times on the way and at the start."}} tags=["remove-input"]
 drawn.jumps(problem, solution)
 plt.show()
 
@@ -390,7 +390,7 @@ integral = adjoint_extensions.functional_by_adjoint(running)
     "derivative along the wave, complex step": along,
 }
 
-# %% mystnb={"figure": {"caption": "The functional gradient in both parameters, lines, and the gradients of eight pieces divided by their length, steps.", "name": "fig-02-functional"}, "image": {"alt": "Two panels over time from 0.3 to 2, one per parameter. A smooth curve, and a staircase of eight levels that are its averages on equal intervals."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "The functional gradient in both parameters, lines, and the gradients of eight pieces divided by their length, steps.", "name": "fig-02-functional"}, "image": {"alt": "Two panels over time from 0.3 to 2, one per parameter. A smooth curve, and a staircase of eight levels that are its averages on equal intervals."}} tags=["remove-input"]
 t, by_theta = torch.cat(piecewise.t), torch.cat(piecewise.by_theta)
 drawn.functional(pieces.times, piecewise.gradients["thetas"], t, by_theta)
 plt.show()

@@ -62,7 +62,7 @@ from nodebook.figures.verdicts import chosen, tally
 from nodelib import odeint
 from nodelib.ode.solvers import solve
 
-# %% mystnb={"figure": {"caption": "What the adjoint method rests on: a solution forwards, and the same solved backwards from its end, at a tolerance of 1e-6. Lotka-Volterra is found again. Van der Pol with mu = 10 (its velocity) and Lorenz follow for a while and then leave. Computed on this page.", "name": "fig-03-lost"}, "image": {"alt": "Three panels of a state against time. Above: an oscillating curve with all dots on it. Middle: a line that falls at once from zero to minus 0.07 and stays; from the right the dots lie on it down to a time of 0.35 and then drop out of the picture. Below: a line with one hump; the dots follow from the right and, before a time of 0.3, shoot out of the picture."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "What the adjoint method rests on: a solution forwards, and the same solved backwards from its end, at a tolerance of 1e-6. Lotka-Volterra is found again. Van der Pol with mu = 10 (its velocity) and Lorenz follow for a while and then leave. Computed on this page.", "name": "fig-03-lost"}, "image": {"alt": "Three panels of a state against time. Above: an oscillating curve with all dots on it. Middle: a line that falls at once from zero to minus 0.07 and stays; from the right the dots lie on it down to a time of 0.35 and then drop out of the picture. Below: a line with one hump; the dots follow from the right and, before a time of 0.3, shoot out of the picture."}} tags=["remove-input"]
 plotting.use_style()
 systems = (
     ("harmless: Lotka-Volterra", "harmless", 8.0, 0),
@@ -95,6 +95,7 @@ plt.show()
 #
 # Behind it stand {doc}`03a_by_hand` (Euler's method with a pencil, and a printed `Function`
 # examined line by line) and {doc}`03b_cost` (evaluations backwards, and how fast the libraries are).
+# The documents whose claims are tested are introduced in {doc}`../book/documents`.
 
 # %% [markdown]
 # ## Build it
@@ -250,7 +251,7 @@ for name in ("backprop", "checkpoint", "adjoint"):
 # {numref}`fig-03-tolerance` sweeps the tolerance on five such systems, drawn at random but for the
 # first.
 
-# %% mystnb={"figure": {"caption": "Largest relative error of the gradients in the initial state, the matrix and both times against the tolerance (relative = absolute); geometric means over five systems. Above in float64, below in float32. Grey: the tolerance. The line of backprop lies under that of checkpoint: they are the same gradient.", "name": "fig-03-tolerance"}, "image": {"alt": "Two log-log panels of error against tolerance, which tightens to the right. In float64 all five lines fall with the tolerance, four of them to a few times ten to the minus twelve and torchdiffeq's odeint to ten times more. In float32 they fall alike; odeint levels off near ten to the minus five, the others end between ten to the minus seven and ten to the minus six."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Largest relative error of the gradients in the initial state, the matrix and both times against the tolerance (relative = absolute); geometric means over five systems. Above in float64, below in float32. Grey: the tolerance. The line of backprop lies under that of checkpoint: they are the same gradient.", "name": "fig-03-tolerance"}, "image": {"alt": "Two log-log panels of error against tolerance, which tightens to the right. In float64 all five lines fall with the tolerance, four of them to a few times ten to the minus twelve and torchdiffeq's odeint to ten times more. In float32 they fall alike; odeint levels off near ten to the minus five, the others end between ten to the minus seven and ten to the minus six."}} tags=["remove-input"]
 DTYPES = gradient_errors.DTYPES
 swept = {dtype: gradient_errors.tolerances_of(dtype) for dtype in DTYPES}
 linear = recorded.runs("gradient_errors", "linear")
@@ -279,7 +280,7 @@ source("gradient_errors", "linear")
 (counted,) = recorded.runs("gradient_memory")
 drawn.kept_table(counted, (10, 1000))
 
-# %% mystnb={"figure": {"caption": "Bytes kept for the backward pass. Above: against the number of steps, with one output. Below: against the number of output times, with 256 steps in all. The lines of each pair of libraries lie close together.", "name": "fig-03-memory"}, "image": {"alt": "Two log-log panels. Above: both backprop lines and the checkpoint line rise with slope one, checkpoint a factor of twenty lower; both adjoint lines are flat at two thousand bytes. Below: backprop and checkpoint are flat; both adjoint lines rise with slope one and reach half of the checkpoint line at 128 outputs."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Bytes kept for the backward pass. Above: against the number of steps, with one output. Below: against the number of output times, with 256 steps in all. The lines of each pair of libraries lie close together.", "name": "fig-03-memory"}, "image": {"alt": "Two log-log panels. Above: both backprop lines and the checkpoint line rise with slope one, checkpoint a factor of twenty lower; both adjoint lines are flat at two thousand bytes. Below: backprop and checkpoint are flat; both adjoint lines rise with slope one and reach half of the checkpoint line at 128 outputs."}} tags=["remove-input"]
 drawn.memory(counted, gradient_memory.STEPS, gradient_memory.OUTPUTS)
 plt.show()
 
@@ -328,7 +329,7 @@ shown(pd.DataFrame.from_dict(rows, orient="index").map(power).rename_axis("syste
 # gradient's own equation, while checkpoint differentiates the forward steps as they are.) {numref}`fig-03-reconstruction` varies the
 # time.
 
-# %% mystnb={"figure": {"caption": "Relative errors against the length of time that is solved, geometric means over five initial states, at a tolerance of 1e-6. Grey line: 100, which stands for a solve that failed (steps too short or too many) or was off by more.", "name": "fig-03-reconstruction"}, "image": {"alt": "Three log-log panels of error against length of time. Above, harmless: all lines stay between ten to the minus seven and a few times ten to the minus five. Middle, stiff, and below, chaotic: the forward error and the gradient of checkpoint stay below ten to the minus four; the reconstructed state and both adjoint gradients rise steeply from about ten to the minus seven to one hundred, odeint_adjoint on the stiff system to about seven."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Relative errors against the length of time that is solved, geometric means over five initial states, at a tolerance of 1e-6. Grey line: 100, which stands for a solve that failed (steps too short or too many) or was off by more.", "name": "fig-03-reconstruction"}, "image": {"alt": "Three log-log panels of error against length of time. Above, harmless: all lines stay between ten to the minus seven and a few times ten to the minus five. Middle, stiff, and below, chaotic: the forward error and the gradient of checkpoint stay below ten to the minus four; the reconstructed state and both adjoint gradients rise steeply from about ten to the minus seven to one hundred, odeint_adjoint on the stiff system to about seven."}} tags=["remove-input"]
 runs = recorded.runs("reconstruction", "systems")
 lengths = {name: case.lengths for name, case in reconstruction.CASES.items()}
 drawn.reconstruction(runs, lengths)

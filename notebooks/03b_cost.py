@@ -126,7 +126,7 @@ for variant, title in titles.items():
 NAMES = backward_evaluations.NAMES
 drawn.ratios(runs, NAMES)
 
-# %% mystnb={"figure": {"caption": "Field evaluations backwards over forwards against the tolerance; means over five seeds, bars one standard deviation. Dotted: the half that Chen et al. report.", "name": "fig-03-evaluations"}, "image": {"alt": "Three panels of the ratio against tolerance. In all of them the lines lie between 0.6 and 1.4; checkpoint lies just below one in the first two and rises from 0.7 to one in the third, and no line stays near the dotted one at one half."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Field evaluations backwards over forwards against the tolerance; means over five seeds, bars one standard deviation. Dotted: the half that Chen et al. report.", "name": "fig-03-evaluations"}, "image": {"alt": "Three panels of the ratio against tolerance. In all of them the lines lie between 0.6 and 1.4; checkpoint lies just below one in the first two and rises from 0.7 to one in the third, and no line stays near the dotted one at one half."}} tags=["remove-input"]
 drawn.evaluations(runs, NAMES, backward_evaluations.TOLERANCES)
 plt.show()
 
