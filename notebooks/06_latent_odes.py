@@ -73,7 +73,7 @@ from nodelib import odeint
 from nodelib.data import spirals
 from nodelib.models.latent.ode import hermite
 
-# %% mystnb={"figure": {"caption": "A latent ODE that was shown 30 of the first 100 points of each spiral (dots, with noise). It finds the stretch (blue) and extrapolates as far again (dashed). The first two test spirals of each direction; nothing was picked. Recorded: latent_ode, variant spirals, seed 0.", "name": "fig-06-spirals"}, "image": {"alt": "Four panels in two rows, each with a piece of a spiral: a grey line of ground truth, black dots of noisy observations around its first half, a solid blue line along that half, and a dashed vermilion line that extrapolates and mostly stays near the grey line."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "A latent ODE that was shown 30 of the first 100 points of each spiral (dots, with noise). It finds the stretch (blue) and extrapolates as far again (dashed). The first two test spirals of each direction; nothing was picked. Recorded: latent_ode, variant spirals, seed 0.", "name": "fig-06-spirals"}, "image": {"alt": "Four panels in two rows, each with a piece of a spiral: a grey line of ground truth, black dots of noisy observations around its first half, a solid blue line along that half, and a dashed vermilion line that extrapolates and mostly stays near the grey line."}} tags=["remove-input"]
 plotting.use_style()
 first = results.one("latent_ode", "spirals", 0).tensors()
 test = spiral_models.sets(0, spirals.SHIFT, counts=(30,))["test"][30]
@@ -337,7 +337,7 @@ print(
     f"first 100 points {near:.2f}, further {further:.2f}; hold the last: {hold:.2f}"
 )
 
-# %% mystnb={"figure": {"caption": "Computed on this page. Above: the loss, minus the bound in nats for each observed point; a density can be above 1, so it can fall below 0. Below: two test spirals (grey), what the model saw of them (dots), what it finds (blue) and extrapolates (dashed).", "name": "fig-06-live"}, "image": {"alt": "Above, a curve of the training loss on a symmetric logarithmic axis that falls steeply in the first hundred steps and slowly afterwards. Below, two pieces of spirals with dots; the model's line follows the dots and roughly continues the curves."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Computed on this page. Above: the loss, minus the bound in nats for each observed point; a density can be above 1, so it can fall below 0. Below: two test spirals (grey), what the model saw of them (dots), what it finds (blue) and extrapolates (dashed).", "name": "fig-06-live"}, "image": {"alt": "Above, a curve of the training loss on a symmetric logarithmic axis that falls steeply in the first hundred steps and slowly afterwards. Below, two pieces of spirals with dots; the model's line follows the dots and roughly continues the curves."}} tags=["remove-input"]
 latent.learned(
     history,
     [

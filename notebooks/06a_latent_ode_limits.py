@@ -81,7 +81,7 @@ seed = 0  # draws the spirals of the first figure
 #
 # ## The spirals
 
-# %% mystnb={"figure": {"caption": "Four of the spirals, two of each direction, with 30 of the first 100 points observed (dots, with noise). The dashed part is to be predicted. Thin lines are the two curves of which all spirals are pieces. Computed on this page.", "name": "fig-06-data"}, "image": {"alt": "Two spirals side by side on a plane, a clockwise one on the left and a counter-clockwise one on the right, each drawn thin. On them four coloured pieces: a solid stretch with scattered dots around it, continued by a dashed stretch of equal length; arrows show the direction."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Four of the spirals, two of each direction, with 30 of the first 100 points observed (dots, with noise). The dashed part is to be predicted. Thin lines are the two curves of which all spirals are pieces. Computed on this page.", "name": "fig-06-data"}, "image": {"alt": "Two spirals side by side on a plane, a clockwise one on the left and a counter-clockwise one on the right, each drawn thin. On them four coloured pieces: a solid stretch with scattered dots around it, continued by a dashed stretch of equal length; arrows show the direction."}} tags=["remove-input"]
 plotting.use_style()
 latent.pieces(spirals.make(seed, observed=30))
 plt.show()
@@ -223,7 +223,7 @@ sources.source("latent_ode", "longer", "longer-recurrent")
 # {numref}`fig-06-horizon` follows the error over the hundred further points, which last as long as the
 # observations did.
 
-# %% mystnb={"figure": {"caption": "Error against the noise-free curve by tenth of the further points, mean over five seeds with its standard deviation, with 30 and with 100 of 100 points observed. Recorded: latent_ode, variant spirals.", "name": "fig-06-horizon"}, "image": {"alt": "Two panels, one above the other, of root mean square error against the number of points past the last observed one, for two latent ODEs and two recurrent networks, with error bars. All curves rise with the horizon."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Error against the noise-free curve by tenth of the further points, mean over five seeds with its standard deviation, with 30 and with 100 of 100 points observed. Recorded: latent_ode, variant spirals.", "name": "fig-06-horizon"}, "image": {"alt": "Two panels, one above the other, of root mean square error against the number of points past the last observed one, for two latent ODEs and two recurrent networks, with error bars. All curves rise with the horizon."}} tags=["remove-input"]
 latent.horizons(
     {
         f"{n} of 100 observed": {
@@ -273,7 +273,7 @@ by_row(rows, "error without times, as a multiple")
 # sides. And both lead outwards, so the radius falls with the angle in one and rises in the other, in
 # whatever order the points are given.
 
-# %% mystnb={"figure": {"caption": "Latent trajectories of 60 test spirals about one shared centre, 100 of 100 points observed, seen along their first two principal components; dots mark time 0. Recorded: latent_ode, variant shared-centre, seed 0.", "name": "fig-06-latent"}, "image": {"alt": "A plane of two principal components with curves that start from dots, solid blue for clockwise and dashed vermilion for counter-clockwise spirals. The blue ones lie close together, the vermilion ones mostly around them."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Latent trajectories of 60 test spirals about one shared centre, 100 of 100 points observed, seen along their first two principal components; dots mark time 0. Recorded: latent_ode, variant shared-centre, seed 0.", "name": "fig-06-latent"}, "image": {"alt": "A plane of two principal components with curves that start from dots, solid blue for clockwise and dashed vermilion for counter-clockwise spirals. The blue ones lie close together, the vermilion ones mostly around them."}} tags=["remove-input"]
 test = spiral_models.sets(0, 0.0, counts=(100,))["test"][100].take(np.arange(60))
 model = spiral_models.recorded_model(shared[0].tensors(), "ode_times", 100)
 z0 = torch.as_tensor(spiral_scores.states(model, test))[None]
