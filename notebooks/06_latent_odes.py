@@ -417,10 +417,10 @@ print(f"4,000 steps: first 100 {recorded_near:.2f}, further {recorded_further:.2
 #
 # - **The encoder.** With one that sees the whole grid at once, and the same field and decoder, the
 #   error on what follows falls at every number of observations.
-# - **Where the question lies.** The recurrent networks are better at repeating what lies among the
-#   training spirals; beyond them they lose.
-# - **The length of training.** Trained three times as long, the latent ODE improves with 30 and 50
-#   points, and its order against the baseline changes with the number of points.
+# - **What is asked.** With enough training the recurrent network is better at repeating what lies
+#   among the training spirals, and worse beyond them.
+# - **The length of training.** Trained three times as long, the latent ODE improves at every number
+#   of points, and the baseline does not.
 #
 # The recurrent baseline gets every chance: without times one of its steps is read as one mean gap,
 # and with times it may walk in the strides that did better on validation spirals.
