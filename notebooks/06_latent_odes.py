@@ -420,7 +420,7 @@ print(f"4,000 steps: first 100 {recorded_near:.2f}, further {recorded_further:.2
 # - **What is asked.** With enough training the recurrent network is better at repeating what lies
 #   among the training spirals, and worse beyond them.
 # - **The length of training.** Trained three times as long, the latent ODE improves at every number
-#   of points, and the baseline does not.
+#   of points, and the baseline only with 100.
 #
 # The recurrent baseline gets every chance: without times one of its steps is read as one mean gap,
 # and with times it may walk in the strides that did better on validation spirals.
