@@ -127,9 +127,7 @@ plt.show()
 # The knobs. **Change one and run again**: the code below follows, and the recorded tables stay.
 
 # %% tags=["parameters"]
-profile = (
-    "quick"  # "full" records this chapter again: hours, and results/ is overwritten
-)
+profile = "quick"  # "full" records the runs again: hours, overwrites results/
 seed = 0  # draws the noise, the first matrix and the windows
 
 # %% tags=["knobs"]

@@ -152,9 +152,7 @@ sources.source("lotka_volterra", "several")
 # The knobs. **Change one and run again**: the code below follows, and the recorded tables stay.
 
 # %% tags=["parameters"]
-profile = (
-    "quick"  # "full" records this chapter again: hours, and results/ is overwritten
-)
+profile = "quick"  # "full" records the runs again: hours, overwrites results/
 seed = 0  # draws the data and the initial weights
 
 # %% tags=["knobs"]

@@ -159,7 +159,7 @@ sources.source("latent_ode", "spirals")
 # :label: eq-06-elbo
 # \begin{aligned}
 # \log p_\theta(x) \ge {} &\mathbb{E}_{q(z \mid x)} \log p_\theta(x \mid z) \\
-#  &- \mathrm{KL}\bigl(q(z \mid x) \,\|\, N(0, I)\bigr),
+#  &- \mathrm{KL}\bigl(q \,\|\, N(0, I)\bigr),
 # \end{aligned}
 # ```
 #
@@ -183,9 +183,7 @@ sources.source("latent_ode", "spirals")
 # The knobs. **Change one and run again**: the code below follows, and the recorded tables stay.
 
 # %% tags=["parameters"]
-profile = (
-    "quick"  # "full" records this chapter again: hours, and results/ is overwritten
-)
+profile = "quick"  # "full" records the runs again: hours, overwrites results/
 seed = 0  # draws the spirals and the initial weights
 
 # %% tags=["knobs"]
@@ -215,9 +213,7 @@ registry.renew(
 made = spirals.make(seed, observed=observed)
 truth, noisy = (torch.tensor(x / 5).float() for x in (made.truth, made.noisy))
 grid = torch.tensor(made.t).float()  # 200 times, the same for all
-seen = torch.tensor(
-    made.observed
-)  # (1000 spirals, 200 times): which points are observed
+seen = torch.tensor(made.observed)  # which points: (1000 spirals, 200 times)
 places = seen.nonzero()[:, 1].reshape(len(seen), observed)
 x = noisy.gather(1, places[..., None].expand(-1, -1, 2))  # (1000, observed, 2)
 t = grid[places]  # (1000, observed): each spiral has times of its own
