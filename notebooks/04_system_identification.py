@@ -81,7 +81,7 @@ from nodebook.figures.text import loose_spread, middle
 from nodelib import odeint
 from nodelib.training.windows import draw, solve_intervals
 
-# %% mystnb={"figure": {"caption": "Twenty runs of the same training from random matrices. Above: relative error of the matrix after 500 steps, as the slides train, against the rotation that training began with. Below: the error over 3,000 steps. The grey lines are the 5 % at which a matrix counts as found, and 500 steps. Recorded: spiral_identification, variant listing.", "name": "fig-04-starts"}, "image": {"alt": "Above, a scatter of twenty marks. Of the thirteen with positive rotation seven are below five percent, the others between six and seventy percent; the seven with negative rotation are between five percent and more than two hundred. Below, twenty curves on a logarithmic scale. Fourteen fall from about one to a few percent, three of them dashed; two solid and four dashed ones end above five percent, one dashed above two hundred."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Twenty runs of the same training from random matrices. Above: relative error of the matrix after 500 steps, as the slides train, against the rotation that training began with. Below: the error over 3,000 steps. The grey lines are the 5 % at which a matrix counts as found, and 500 steps. Recorded: spiral_identification, variant listing.", "name": "fig-04-starts"}, "image": {"alt": "Above, a scatter of twenty marks. Of the thirteen with positive rotation seven are below five percent, the others between six and seventy percent; the seven with negative rotation are between five percent and more than two hundred. Below, twenty curves on a logarithmic scale. Fourteen fall from about one to a few percent, three of them dashed; two solid and four dashed ones end above five percent, one dashed above two hundred."}} tags=["remove-input"]
 plotting.use_style()
 runs = results.read("spiral_identification", "listing")
 true = spiral_identification.truth().numpy()
@@ -127,9 +127,7 @@ plt.show()
 # The knobs. **Change one and run again**: the code below follows, and the recorded tables stay.
 
 # %% tags=["parameters"]
-profile = (
-    "quick"  # "full" records this chapter again: hours, and results/ is overwritten
-)
+profile = "quick"  # "full" records the runs again: hours, overwrites results/
 seed = 0  # draws the noise, the first matrix and the windows
 
 # %% tags=["knobs"]
@@ -220,7 +218,7 @@ ended = distance(field.matrix.detach())
 print(f"error of the matrix: {begun:.2f} at first, {ended:.2f} after {steps} steps")
 print(field.matrix.detach())
 
-# %% mystnb={"figure": {"caption": "Computed on this page. Above: the loss, which jumps because every step sees another window. Below: the data and the trajectory of the learned matrix from the true initial state.", "name": "fig-04-live"}, "image": {"alt": "Above, a ragged curve of the loss on a logarithmic scale that falls by orders of magnitude. Below, a spiral of grey dots turning inwards and a blue line that winds inwards with them."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Computed on this page. Above: the loss, which jumps because every step sees another window. Below: the data and the trajectory of the learned matrix from the true initial state.", "name": "fig-04-live"}, "image": {"alt": "Above, a ragged curve of the loss on a logarithmic scale that falls by orders of magnitude. Below, a spiral of grey dots turning inwards and a blue line that winds inwards with them."}} tags=["remove-input"]
 with torch.no_grad():
     walk = odeint(field, start, times, rtol=rtol, atol=atol)
 identification.learned(losses, data, {"learned": walk})
@@ -383,7 +381,7 @@ print(
 # patiently, with eight windows a step and a rate that falls to zero along a cosine
 # ({numref}`fig-04-learning`).
 
-# %% mystnb={"figure": {"caption": "Four moments of patient training: learned field (arrows), true trajectory (black), trajectory of the learned field from the same initial state (orange, dashed). Recorded: complicated_dynamics, variant patient, the seed with the median error.", "name": "fig-04-learning"}, "image": {"alt": "Four panels with arrows and two curves each. In the first the dashed curve leaves in another direction; in the second it winds beside the black one; in the last two they nearly coincide."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Four moments of patient training: learned field (arrows), true trajectory (black), trajectory of the learned field from the same initial state (orange, dashed). Recorded: complicated_dynamics, variant patient, the seed with the median error.", "name": "fig-04-learning"}, "image": {"alt": "Four panels with arrows and two curves each. In the first the dashed curve leaves in another direction; in the second it winds beside the black one; in the last two they nearly coincide."}} tags=["remove-input"]
 patient, listing = (
     results.read("complicated_dynamics", variant)
     for variant in ("patient", "listing")

@@ -96,7 +96,7 @@ def spiral(model, metric):
     return [run.metric(f"{model}.{metric}") for run in runs]
 
 
-# %% mystnb={"figure": {"caption": "The data of one seed (dots), three random windows of them (colours), and the true flow from the first observation of each window (lines). The lines miss the later dots of their window because their first dot is disturbed too. Computed on this page.", "name": "fig-04-data"}, "image": {"alt": "A spiral of grey dots turning inwards. Three stretches of it are coloured; through each runs a thin line that begins exactly at the first dot of the stretch."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "The data of one seed (dots), three random windows of them (colours), and the true flow from the first observation of each window (lines). The lines miss the later dots of their window because their first dot is disturbed too. Computed on this page.", "name": "fig-04-data"}, "image": {"alt": "A spiral of grey dots turning inwards. Three stretches of it are coloured; through each runs a thin line that begins exactly at the first dot of the stretch."}} tags=["remove-input"]
 windows = draw(times, data[:1], [seed], 31, count=3)
 pieces = [windows.z[0, k][windows.real[0, k]] for k in range(3)]
 flows = [spiral_identification.flow(true, p[0], len(p), False) for p in pieces]
@@ -233,7 +233,7 @@ Markdown(
 #
 # {numref}`fig-04-noise` makes the data worse: more noise, fewer points.
 
-# %% mystnb={"figure": {"caption": "Relative error of the matrix, median of ten seeds; the band of two methods spans the middle half. Above: 200 points, against the noise on each coordinate (the spiral's radius falls from 0.67 to 0.03). Middle: noise 0.01, against the number of points over the same time. Below: the same with noise 0.1. Maximum likelihood and learned starts lie nearly on one another. Recorded: noise_and_sparsity.", "name": "fig-04-noise"}, "image": {"alt": "Three log-log panels of error against noise and against the number of points, with one line for each of six methods. Maximum likelihood and learned starts lie together at the bottom; the neural ODE from a random start is higher, and nearly flat in the number of points; the logarithm of the map rises steeply with noise and with more points."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Relative error of the matrix, median of ten seeds; the band of two methods spans the middle half. Above: 200 points, against the noise on each coordinate (the spiral's radius falls from 0.67 to 0.03). Middle: noise 0.01, against the number of points over the same time. Below: the same with noise 0.1. Maximum likelihood and learned starts lie nearly on one another. Recorded: noise_and_sparsity.", "name": "fig-04-noise"}, "image": {"alt": "Three log-log panels of error against noise and against the number of points, with one line for each of six methods. Maximum likelihood and learned starts lie together at the bottom; the neural ODE from a random start is higher, and nearly flat in the number of points; the logarithm of the map rises steeply with noise and with more points."}} tags=["remove-input"]
 sweep = {
     v: results.read("noise_and_sparsity", v) for v in noise_and_sparsity.VARIANTS
 }
@@ -295,7 +295,7 @@ by_row({label: {"decay": x} for label, x in decay.items()}, "noise 0.1; true: 0.
 # saw only the first two of the five turns, and started from their central differences, predicts the other
 # three ({numref}`fig-04-beyond`):
 
-# %% mystnb={"figure": {"caption": "First coordinate of the spiral: the truth (black, dashed), the observations of one seed that were used for training (dots, the first two turns, up to the vertical line), and what the models of ten seeds predict (blue), from the true initial state. Recorded: spiral_identification.", "name": "fig-04-beyond"}, "image": {"alt": "A decaying oscillation against time. Dots cover the first two periods. Ten thin lines follow the dashed curve in step over all five periods; the height of some differs from it by up to half in the later ones."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "First coordinate of the spiral: the truth (black, dashed), the observations of one seed that were used for training (dots, the first two turns, up to the vertical line), and what the models of ten seeds predict (blue), from the true initial state. Recorded: spiral_identification.", "name": "fig-04-beyond"}, "image": {"alt": "A decaying oscillation against time. Dots cover the first two periods. Ten thin lines follow the dashed curve in step over all five periods; the height of some differs from it by up to half in the later ones."}} tags=["remove-input"]
 seen = spiral_identification.observations([0])[1][
     0, : spiral_identification.FIRST_PART, 0
 ]

@@ -73,7 +73,7 @@ from nodebook.figures.tables import by_row
 from nodebook.figures.text import spread
 from nodelib import odeint
 
-# %% mystnb={"figure": {"caption": "One network of 1,082 numbers, asked five questions about the same noisy data; above left, the truth. Arrows: direction of the field that the model holds or implies. Grey: true orbits. Blue: two test trajectories as predicted. In each title: relative field error where there were data, and elsewhere. Recorded: lotka_volterra, variant several, seed 0.", "name": "fig-05-portraits"}, "image": {"alt": "Six phase planes in three rows. The true field, a neural ODE, and networks asked for the derivative, for the next state once and rolled out, and for the state at a time. All but the last turn around the equilibrium. The neural ODE has the least shading; the one asked for the state at a time is shaded nearly everywhere and its trajectories do not follow the orbits."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "One network of 1,082 numbers, asked five questions about the same noisy data; above left, the truth. Arrows: direction of the field that the model holds or implies. Grey: true orbits. Blue: two test trajectories as predicted. In each title: relative field error where there were data, and elsewhere. Recorded: lotka_volterra, variant several, seed 0.", "name": "fig-05-portraits"}, "image": {"alt": "Six phase planes in three rows. The true field, a neural ODE, and networks asked for the derivative, for the next state once and rolled out, and for the state at a time. All but the last turn around the equilibrium. The neural ODE has the least shading; the one asked for the state at a time is shaded nearly everywhere and its trajectories do not follow the orbits."}} tags=["remove-input"]
 plotting.use_style()
 first = recorded.runs("lotka_volterra", "several")[0]
 library, observations = lotka_volterra.loaded(first, SETTINGS["several"])
@@ -152,9 +152,7 @@ sources.source("lotka_volterra", "several")
 # The knobs. **Change one and run again**: the code below follows, and the recorded tables stay.
 
 # %% tags=["parameters"]
-profile = (
-    "quick"  # "full" records this chapter again: hours, and results/ is overwritten
-)
+profile = "quick"  # "full" records the runs again: hours, overwrites results/
 seed = 0  # draws the data and the initial weights
 
 # %% tags=["knobs"]
@@ -200,7 +198,7 @@ truth = odeint(lotka_volterra_field, starts, times, rtol=rtol, atol=atol)
 data = truth + noise * torch.randn_like(truth)  # (16 times, 8 trajectories, 2)
 data[0] = starts  # the initial states are known
 
-# %% mystnb={"figure": {"caption": "What the models see: noisy observations (dots) of eight true trajectories (lines). Arrows show the direction of the true field, grey curves some of its orbits. Computed on this page.", "name": "fig-05-data"}, "image": {"alt": "Phase plane with prey on the horizontal and predators on the vertical axis. Closed egg-shaped curves surround the equilibrium at prey 3 and predators 1.5; arrows run around it anticlockwise. Eight coloured arcs follow the orbits, with dots scattered about them."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "What the models see: noisy observations (dots) of eight true trajectories (lines). Arrows show the direction of the true field, grey curves some of its orbits. Computed on this page.", "name": "fig-05-data"}, "image": {"alt": "Phase plane with prey on the horizontal and predators on the vertical axis. Closed egg-shaped curves surround the equilibrium at prey 3 and predators 1.5; arrows run around it anticlockwise. Eight coloured arcs follow the orbits, with dots scattered about them."}} tags=["remove-input"]
 phase_plane.observed(truth, data)
 plt.show()
 
@@ -327,7 +325,7 @@ for name, loss_of in losses.items():
 # Errors are in standard deviations; always answering the mean scores about 1. Losses of different
 # questions cannot be compared, errors can. {numref}`fig-05-live` shows the NODE.
 
-# %% mystnb={"figure": {"caption": "Computed on this page. Above: the loss of the NODE; the dashed line is the variance of the noise. Below: two new trajectories over the training time, the true ones (grey) and those that the NODE predicts (blue).", "name": "fig-05-live"}, "image": {"alt": "Above, a loss on a logarithmic axis that falls from about two to about the variance of the noise. Below, a phase plane on which two blue curves start on grey ones and stay close to them."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Computed on this page. Above: the loss of the NODE; the dashed line is the variance of the noise. Below: two new trajectories over the training time, the true ones (grey) and those that the NODE predicts (blue).", "name": "fig-05-live"}, "image": {"alt": "Above, a loss on a logarithmic axis that falls from about two to about the variance of the noise. Below, a phase plane on which two blue curves start on grey ones and stay close to them."}} tags=["remove-input"]
 with torch.no_grad():
     fine = torch.linspace(0, float(times[-1]), 151)
     two = solve(nets["NODE"], new_starts[:2], fine)
@@ -383,7 +381,7 @@ print(
 # *On the data* means within a quarter of a standard deviation of a training trajectory;
 # *elsewhere* is the rest of the plane shown above.
 
-# %% mystnb={"figure": {"caption": "Relative field error, every seed (dots) and the mean (bar). Dashed: our limits for \"almost perfectly\", 0.05, and for \"fails\", 0.5. Recorded: lotka_volterra, variant several, ten seeds.", "name": "fig-05-spread"}, "image": {"alt": "Two panels of dots, one above the other, one row for each model, on a logarithmic axis of relative field error. On the data the four rates lie far left near 0.01, then come the NODEs, of which that with tanh lies among the networks asked for the derivative, then those asked for the next state, and rightmost those asked for the state at a time, at about 1. Elsewhere the four rates and the networks asked for a time stay where they were, and all others lie further right."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Relative field error, every seed (dots) and the mean (bar). Dashed: our limits for \"almost perfectly\", 0.05, and for \"fails\", 0.5. Recorded: lotka_volterra, variant several, ten seeds.", "name": "fig-05-spread"}, "image": {"alt": "Two panels of dots, one above the other, one row for each model, on a logarithmic axis of relative field error. On the data the four rates lie far left near 0.01, then come the NODEs, of which that with tanh lies among the networks asked for the derivative, then those asked for the next state, and rightmost those asked for the state at a time, at about 1. Elsewhere the four rates and the networks asked for a time stay where they were, and all others lie further right."}} tags=["remove-input"]
 model_errors.by_model(
     {
         title: {name: seeds_of(name, m) for name in lotka_volterra.MODELS}

@@ -109,7 +109,7 @@ def seeds_of(name, measure, variant="several"):
 # A fourth, *windows*, sees the same as *several* but is trained on windows of five intervals that
 # begin at any observation, noisy as it is.
 
-# %% mystnb={"figure": {"caption": "What one seed gets to see: noisy observations (dots) of true trajectories (lines). Grey: the region in which the field error counts as \"on the data\". Computed on this page.", "name": "fig-05a-data"}, "image": {"alt": "Three phase planes, one below the other. The first shows eight arcs around the equilibrium with dots scattered about them, the second the same arcs with dots exactly on them, the third a single arc; a grey band surrounds the arcs in each."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "What one seed gets to see: noisy observations (dots) of true trajectories (lines). Grey: the region in which the field error counts as \"on the data\". Computed on this page.", "name": "fig-05a-data"}, "image": {"alt": "Three phase planes, one below the other. The first shows eight arcs around the equilibrium with dots scattered about them, the second the same arcs with dots exactly on them, the third a single arc; a grey band surrounds the arcs in each."}} tags=["remove-input"]
 states, panels = phase_plane.grid((70, 50)), {}
 titles = ("eight, noisy", "eight, no noise", "a single one, noisy")
 for name, title in zip(("several", "clean", "one"), titles, strict=True):
@@ -262,7 +262,7 @@ by_row(rows, "error over that of the NODE")
 # noise, with a single trajectory, and with training on short windows from noisy starts.
 # *Derivative*, *next* and *time* know no windows; their values there are those of *several*.
 
-# %% mystnb={"figure": {"caption": "Field error on the data and elsewhere, and trajectory error beyond the training time, in four settings: mean and standard deviation over ten seeds. Recorded: lotka_volterra, all variants.", "name": "fig-05a-settings"}, "image": {"alt": "Three panels, one above the other, with a logarithmic vertical axis and the four settings clean, several, windows and one on the horizontal axis; a marker with an error bar for each of nine models in every setting."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Field error on the data and elsewhere, and trajectory error beyond the training time, in four settings: mean and standard deviation over ten seeds. Recorded: lotka_volterra, all variants.", "name": "fig-05a-settings"}, "image": {"alt": "Three panels, one above the other, with a logarithmic vertical axis and the four settings clean, several, windows and one on the horizontal axis; a marker with an error bar for each of nine models in every setting."}} tags=["remove-input"]
 order = ("clean", "several", "windows", "one")
 measures = {
     "field.on": "field, on the data",
@@ -326,7 +326,7 @@ by_row(rows, "field on the data, trajectory beyond")
 # ReLU and tanh need not be equally far after the same number of steps. {numref}`fig-05a-length`
 # shows a quarter of the steps and four times as many, each with a whole schedule of its own.
 
-# %% mystnb={"figure": {"caption": "Field error on the data and elsewhere against the number of training steps: mean and standard deviation over ten seeds. Recorded: lotka_volterra_length; 1,000 steps: lotka_volterra, variant several.", "name": "fig-05a-length"}, "image": {"alt": "Two panels with the same logarithmic axes, relative field error against training steps 250, 1000 and 4000, one line with error bars for each of six models."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Field error on the data and elsewhere against the number of training steps: mean and standard deviation over ten seeds. Recorded: lotka_volterra_length; 1,000 steps: lotka_volterra, variant several.", "name": "fig-05a-length"}, "image": {"alt": "Two panels with the same logarithmic axes, relative field error against training steps 250, 1000 and 4000, one line with error bars for each of six models."}} tags=["remove-input"]
 lengths = {}
 for m in ("field.on", "field.off", "trajectory.within", "trajectory.beyond"):
     for name in lotka_volterra_length.NAMES:

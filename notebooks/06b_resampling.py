@@ -139,7 +139,7 @@ sources.source("sampling_rate", "ecg")
 # fit its samples: it assumes a noise of 0.2 standard deviations and has eight latent numbers. So the
 # comparison measures underfitting first, and only then sampling.
 
-# %% mystnb={"figure": {"caption": "A stretch of the test minute of the electrocardiogram (MIT-BIH record 208, lead MLII). Dots: the samples that the models get, every 8th (above) and every 16th (below). Beyond the vertical line there are none. Recorded: sampling_rate, variant ecg, seed 0.", "name": "fig-06-ecg"}, "image": {"alt": "Two panels of voltage against time: the recorded ECG in grey with sharp peaks, black dots on it up to the middle, the output of the latent ODE in blue, which follows the samples roughly, misses the height of the peak and goes its own way after the vertical line, and the cubic spline in vermilion up to the line."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "A stretch of the test minute of the electrocardiogram (MIT-BIH record 208, lead MLII). Dots: the samples that the models get, every 8th (above) and every 16th (below). Beyond the vertical line there are none. Recorded: sampling_rate, variant ecg, seed 0.", "name": "fig-06-ecg"}, "image": {"alt": "Two panels of voltage against time: the recorded ECG in grey with sharp peaks, black dots on it up to the middle, the output of the latent ODE in blue, which follows the samples roughly, misses the height of the peak and goes its own way after the vertical line, and the cubic spline in vermilion up to the line."}} tags=["remove-input"]
 signal = signals.ecg_signal()
 tensors = by_signal["ecg"][0].tensors()
 panels = []
@@ -177,7 +177,7 @@ by_row(rows, "latent ODE")
 #
 # One can always go on. {numref}`fig-06-past` shows how far it is worth it.
 
-# %% mystnb={"figure": {"caption": "Error past the last sample by tenth of a stretch as long as the sampled one, mean over five seeds. Above: spirals, every 5th point. Below: electrocardiogram, every 8th sample. The cubic spline is above the upper edge from the first tenth on; the table below has its error. Recorded: sampling_rate.", "name": "fig-06-past"}, "image": {"alt": "Two panels, one above the other, of root mean square error against time past the end. For spirals the latent ODE stays below holding the last sample throughout. For the ECG it is no better than saying the mean of the samples."}} jupyter={"source_hidden": true} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Error past the last sample by tenth of a stretch as long as the sampled one, mean over five seeds. Above: spirals, every 5th point. Below: electrocardiogram, every 8th sample. The cubic spline is above the upper edge from the first tenth on; the table below has its error. Recorded: sampling_rate.", "name": "fig-06-past"}, "image": {"alt": "Two panels, one above the other, of root mean square error against time past the end. For spirals the latent ODE stays below holding the last sample throughout. For the ECG it is no better than saying the mean of the samples."}} tags=["remove-input"]
 GUESSES = {
     "ode": "latent ODE",
     "hold": "last sample held",
