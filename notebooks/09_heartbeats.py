@@ -588,8 +588,14 @@ beat, minutes, people = (
     audited["nearest training beat"][k][1] for k in list(always)[:3]
 )
 assert beat - minutes < 0.05 < 0.4 < minutes - people
-for model in (model for experiment, model in tables.MODELS.values() if experiment == "heartbeats"):
-    found = recorded.measured("heartbeats", f"{model}.inter-patient", "test.accuracy")
+for model in (
+    model
+    for experiment, model in tables.MODELS.values()
+    if experiment == "heartbeats"
+):
+    found = recorded.measured(
+        "heartbeats", f"{model}.inter-patient", "test.accuracy"
+    )
     assert all(accuracy < always["DS1 to DS2"][0] for accuracy in found)
 for kind in tables.NETWORKS:
     assert mean(f"{kind}.inter-patient", "test.sensitivity.V") > 0.7

@@ -1,6 +1,5 @@
 """Each chapter runs through papermill, and its notebook is the pair of its source."""
 
-import ast
 import importlib.util
 import json
 import subprocess
