@@ -34,4 +34,14 @@ def test_one_block_agrees_with_back_propagation_only_with_its_own_length(system,
 def test_the_recorded_runs_agree_with_each_other():
     runs = results.read("adjoint_statements", "statements")
     assert [run.seed for run in runs] == list(adjoint_statements.SEEDS)
-    assert all(run.metric("trick.saves") for run in runs)
+    assert len({run.metric("trick.vector") for run in runs}) == 1
+
+
+def test_elimination_solves_and_a_vector_takes_a_third_of_a_matrix():
+    a = torch.tensor([[0.0, 2.0], [3.0, 1.0]]).double()
+    x, count = adjoint_statements.eliminate(a, torch.tensor([[4.0], [5.0]]).double())
+    assert x[:, 0].tolist() == [1.0, 2.0]
+    assert count == 6
+    found = adjoint_statements.trick(0)
+    assert found["difference"] < 1e-9
+    assert 3.5 < found["ratio"] < 4
