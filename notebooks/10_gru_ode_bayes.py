@@ -304,6 +304,14 @@ tables.scores("ou")
 # The squared error of the exact filter is not zero: the future of a random process is random. That
 # is why the distance to the optimum, in nats, says more than the likelihood itself.
 #
+# In the paper the means also **move within a series**, at a moment that all series share. A network
+# can learn that from the training series; the exact filter is told it. After 80 steps of training
+# at one rate GRU-ODE-Bayes is the nearest to the filter, in every seed:
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+tables.scores("changing_mean")
+
+# %% [markdown]
 # The **Brusselator** is a chemical oscillator with a limit cycle, here with noise in its state. No
 # exact filter is at hand for it. Its turn is known to all series, so that a model can learn a clock:
 
@@ -330,7 +338,7 @@ series had been used."""
 )
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
-source("sporadic_study", "ou", "brusselator")
+source("sporadic_study", "ou", "changing_mean", "brusselator")
 
 # %% [markdown]
 # ## What the parts are worth
@@ -481,6 +489,9 @@ for name in ("euler_4", "euler_delta_t", "rk4_1"):
 least, between, farthest = sorted(taken("solvers", "excess.midpoint_2"))
 assert farthest > 2 * between
 assert between < max(coarse) + 0.01
+moving = [taken("changing_mean", f"excess.{name}") for name in ("ode_bayes", "gap")]
+assert all(ours < theirs for ours, theirs in zip(*moving, strict=True))
+assert study.STEPS["changing_mean"] == 80
 
 # %% [markdown]
 # ## Exercises

@@ -96,5 +96,5 @@ def _scanned(
 
 @cache
 def _compiled() -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
-    # The loop around the events is C++ as well: driven from Python it takes three times as long.
+    # The loop around the events is then C++ as well.
     return torch.compile(_scanned, fullgraph=True, dynamic=False, options={"cpp_wrapper": True})

@@ -59,8 +59,7 @@ class GRUBayes(nn.Module):
 def gru_step(gru: nn.GRUCell, inputs: Tensor, h: Tensor) -> Tensor:
     """What ``gru(inputs, h)`` gives, to rounding.
 
-    PyTorch's own changes slices of its gates in place, of which a compiler makes copies of all
-    gates: most of the time of a compiled jump.
+    PyTorch's own changes slices of its gates in place, for which a compiler copies all gates.
     """
     size = h.shape[-1]
     pushed = linear(inputs, gru.weight_ih, gru.bias_ih)
