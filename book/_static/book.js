@@ -26,8 +26,8 @@ function enlarge(dialog, image) {
   dialog.querySelector(".viewer-image").replaceChildren(large);
   const caption = image.closest("figure")?.querySelector("figcaption p")?.cloneNode(true);
   caption?.querySelector(".headerlink")?.remove();
-  dialog.querySelector(".viewer-caption").replaceChildren(...(caption?.childNodes ?? []));
   dialog.setAttribute("aria-label", caption?.textContent.trim() || "Figure");
+  dialog.querySelector(".viewer-caption").replaceChildren(...(caption?.childNodes ?? []));
   dialog.showModal();
   dialog.querySelector(".viewer-close").focus();
 }
@@ -63,9 +63,11 @@ const SLACK = 3;
 const hints = new Map();
 
 function markScrolling() {
-  for (const box of document.querySelectorAll(BOXES)) {
-    const wide = box.scrollWidth > box.clientWidth + SLACK;
-    if (wide === box.classList.contains("scrolls")) continue;
+  // first read all, then write: a page has hundreds of formulas, and each turn is a new layout
+  const changed = [...document.querySelectorAll(BOXES)]
+    .map((box) => [box, box.scrollWidth > box.clientWidth + SLACK])
+    .filter(([box, wide]) => wide !== box.classList.contains("scrolls"));
+  for (const [box, wide] of changed) {
     box.classList.toggle("scrolls", wide);
     hints.get(box)?.remove();
     hints.delete(box);
@@ -89,11 +91,15 @@ function addHint(box) {
 }
 
 function watchWidths() {
-  markScrolling();
-  new ResizeObserver(markScrolling).observe(document.querySelector("main"));
-  document.addEventListener("toggle", markScrolling, true);
-  document.addEventListener("click", () => setTimeout(markScrolling)); // folded cells and tabs
-  window.MathJax?.startup?.promise?.then(markScrolling);
+  let due = null;
+  const soon = () => {
+    clearTimeout(due);
+    due = setTimeout(markScrolling, 100);
+  };
+  new ResizeObserver(soon).observe(document.querySelector("main"));
+  document.addEventListener("toggle", soon, true);
+  document.addEventListener("click", soon); // folded cells and tabs
+  window.addEventListener("load", () => window.MathJax?.startup?.promise?.then(soon));
 }
 
 /* The files of a chapter are saved, not shown in a tab. */
@@ -111,5 +117,5 @@ function prepare() {
   saveDownloads();
 }
 
-if (document.readyState === "complete") prepare();
-else window.addEventListener("load", prepare);
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", prepare);
+else prepare();

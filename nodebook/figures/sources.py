@@ -1,4 +1,4 @@
-"""Which recorded runs a table or a figure shows: one line to stand below it.
+"""Which recorded runs a table or a figure shows, or that it is live: one line to stand below it.
 
 It stands in a cell of its own: what a figure's cell shows beside the figure would get its number.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from nodebook.errors import ResultsError
 from nodebook.evidence import results
 from nodebook.evidence.results import Run
+from nodelib.data.find.provenance import Provenance
 
 MOST_NAMED = 4
 """Variants and commits beyond this number are counted, not named."""
@@ -35,6 +36,28 @@ class Source:
 
     def __repr__(self) -> str:
         return f"Source({self.experiment}, {len(self.runs)} runs)"
+
+
+@dataclass(frozen=True)
+class Live:
+    """What this build computed, and on which data; Jupyter shows it as one small line."""
+
+    data: tuple[Provenance, ...]
+
+    def _repr_markdown_(self) -> str:
+        return f"<small>{self}.</small>"
+
+    def __str__(self) -> str:
+        sets = ", ".join(f"{d.name} ({d.completeness})" for d in self.data)
+        return f"Live: computed when this page was built, on {sets or 'simulated data'}"
+
+    def __repr__(self) -> str:
+        return f"Live({len(self.data)} data sets)"
+
+
+def live(*data: Provenance) -> Live:
+    """The line under what the page itself computed, from the provenance of each data set read."""
+    return Live(data)
 
 
 def anchor(experiment: str) -> str:

@@ -107,6 +107,7 @@ def page(executed: Path, manifest: reuse.Manifest) -> bytes:
         tags = cell.metadata.get("tags", [])
         if "injected-parameters" in tags:
             cell.metadata["tags"] = [*tags, "remove-cell"]
+            cell.metadata["jupyter"] = {"source_hidden": True}
         cell.metadata.pop("papermill", None)
     node.metadata.pop("papermill", None)
     line = f":::{{div}} run-line\n{manifest.run_line()}\n:::"

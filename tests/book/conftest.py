@@ -83,6 +83,7 @@ def visit(chromium, address):
         context = chromium.new_context(**options)
         contexts.append(context)
         page = context.new_page()
+        page.set_default_timeout(120_000)  # a page of 700 formulas on a busy machine
         page.problems = []
         outside = lambda url: not url.startswith((address, "data:", "blob:"))  # noqa: E731
         context.route(outside, lambda route: route.abort())

@@ -1,9 +1,12 @@
 """The book in a real browser, with every address but its own blocked."""
 
+import json
 import re
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
+
+from nodebook import paths
 
 pytestmark = pytest.mark.browser
 
@@ -91,3 +94,86 @@ def test_figures_keep_a_white_face_in_the_dark(visit, pages):
         assert faces
         assert set(faces) == {"rgb(255, 255, 255)"}, name
         page.context.close()
+
+
+def test_a_figure_is_enlarged_by_keyboard_and_given_back(visit, pages):
+    page = visit(first_chapter(pages), viewport={"width": 390, "height": 844})
+    button = page.locator("figure .enlarge").first
+    image = page.locator("figure img.enlargeable").first
+    button.focus()
+    page.keyboard.press("Enter")
+    dialog = page.locator("dialog.viewer[open]")
+    large = dialog.locator("img")
+    assert large.get_attribute("alt") == image.get_attribute("alt")
+    assert large.bounding_box()["width"] > 1.5 * image.bounding_box()["width"]
+    assert dialog.get_attribute("aria-label").startswith("Fig.")
+    page.keyboard.press("Escape")
+    assert dialog.count() == 0
+    assert button.evaluate("b => b === document.activeElement")
+    assert page.problems == []
+
+
+def test_every_figure_can_be_enlarged(visit, pages):
+    page = visit(first_chapter(pages))
+    page.wait_for_selector("main figure .enlarge", state="attached")
+    figures = page.locator("main figure img").count()
+    assert figures == page.locator("main figure .enlarge").count() > 0
+    page.locator("main figure img").first.click()
+    assert page.locator("dialog.viewer[open]").count() == 1
+
+
+WIDE = """() => [...document.querySelectorAll('main .cell_output, main .table-wrapper,'
+    + ' main .pst-scrollable-table-container, main div.math mjx-container')]
+    .filter(b => b.scrollWidth > b.clientWidth + 3)
+    .map(b => [b.className, b.classList.contains('scrolls'), b.tabIndex])"""
+HINTS = "() => document.querySelectorAll('.scroll-hint').length"
+STICKS = """() => { const box = [...document.querySelectorAll('main .scrolls')]
+    .find(b => b.querySelector('table:not(.claims)'));
+    const cell = box.querySelector('tbody tr > :first-child');
+    const x = () => cell.getBoundingClientRect().left - box.getBoundingClientRect().left;
+    const still = x(); box.scrollLeft = 60; return [still, x(), box.scrollLeft]; }"""
+
+
+def test_what_scrolls_sideways_says_so_and_can_be_reached(visit, pages):
+    chapters = [name for name in pages if re.match(r"(notebooks/|book/notation)", name)]
+    marked = 0
+    for name in chapters:
+        page = visit(name, viewport={"width": 390, "height": 844})
+        settle(page)
+        page.wait_for_timeout(500)  # the script waits until the page has come to rest
+        wide = page.evaluate(WIDE)
+        assert [box for box in wide if not box[1] or box[2] != 0] == [], name
+        assert page.evaluate(HINTS) >= len(wide), name
+        marked += len(wide)
+        page.context.close()
+    assert marked > 0
+
+
+def test_the_first_column_of_a_wide_table_stays_in_view(visit):
+    page = visit("book/notation.html", viewport={"width": 390, "height": 844})
+    settle(page)
+    page.wait_for_selector(".scrolls table")
+    before, after, moved = page.evaluate(STICKS)
+    assert moved == 60
+    assert abs(after - before) < 2
+
+
+def test_a_chapter_can_be_downloaded_with_outputs_without_and_as_source(site, pages, visit):
+    name = first_chapter(pages)
+    page = visit(name)
+    links = page.locator(".dropdown-download-buttons a").evaluate_all(
+        "all => all.map(a => [a.textContent.trim(), a.href, a.hasAttribute('download')])"
+    )
+    assert all(saved for _, _, saved in links)
+    executed, plain, source = (page.request.get(address).body() for _, address, _ in links)
+    outputs = [cell.get("outputs", []) for cell in json.loads(executed)["cells"]]
+    assert sum(map(len, outputs)) > 3
+    assert not any(cell.get("outputs") for cell in json.loads(plain)["cells"])
+    stem = name.removesuffix(".html")
+    assert source == (paths.root() / f"{stem}.py").read_bytes()
+    assert len(json.loads(plain)["cells"]) <= len(outputs)
+
+
+def first_chapter(pages):
+    """The first chapter's page."""
+    return next(name for name in pages if name.startswith("notebooks/"))

@@ -84,10 +84,10 @@ def setup_cell(chapter):
 
 
 @pytest.mark.parametrize("inside_a_clone", [True, False])
+@pytest.mark.parametrize("cell", sorted({setup_cell(chapter) for chapter in CHAPTERS}))
 def test_the_first_cell_installs_the_library_where_it_is_missing(
-    inside_a_clone, tmp_path, monkeypatch
+    cell, inside_a_clone, tmp_path, monkeypatch
 ):
-    (cell,) = {setup_cell(chapter) for chapter in CHAPTERS}
     clone = tmp_path / "clone"
     (clone / "notebooks").mkdir(parents=True)
     if inside_a_clone:

@@ -4,7 +4,8 @@ import pytest
 
 from nodebook.errors import ResultsError
 from nodebook.evidence import recording, results
-from nodebook.figures.sources import anchor, source
+from nodebook.figures.sources import anchor, live, source
+from nodelib.data import toy_ecg
 
 
 @pytest.fixture(autouse=True)
@@ -52,3 +53,12 @@ def test_what_is_not_recorded_is_refused():
 def test_its_text_is_short_and_its_anchor_is_that_of_the_page():
     assert repr(source("toy_run")) == "Source(toy_run, 5 runs)"
     assert anchor("toy_run") == "runs-toy-run"
+
+
+def test_what_is_live_names_its_data():
+    provenance = toy_ecg().provenance
+    line = live(provenance)._repr_markdown_()
+    assert line.startswith("<small>Live: computed when this page was built, on ")
+    assert f"{provenance.name} ({provenance.completeness}).</small>" in line
+    assert "on simulated data." in live()._repr_markdown_()
+    assert repr(live()) == "Live(0 data sets)"

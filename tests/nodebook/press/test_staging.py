@@ -20,7 +20,7 @@ def staged(checkout, monkeypatch):
     (checkout.root / "book" / "status.md").write_text("# Status\n\n<!-- status table -->\n")
     (checkout.root / "book" / "runs.md").write_text(f"# Runs\n\n{staging.runs.MARKER}\n")
     (checkout.root / "_config.yml").write_text("title: A book\nhtml: {}\n")
-    checkout.add("05_x", "# %%\n1\n")
+    checkout.add("05_x", '# %% jupyter={"source_hidden": true} tags=["remove-input"]\n1\n')
     (chapter,) = chapters.all_chapters()
     job = Job(chapter, {"profile": "quick", "seed": 0}, checkout.out)
     job.out.mkdir(parents=True)
@@ -46,6 +46,21 @@ def test_the_injected_cell_is_removed_from_the_page_and_the_run_line_ends_it(sta
     assert "remove-cell" in node.cells[2].metadata["tags"]
     assert all("papermill" not in cell.metadata for cell in node.cells)
     assert "Profile quick, seed 0" in node.cells[-1].source
+
+
+def test_hidden_cells_fold_in_jupyter_too(staged):
+    layout = staged()
+    cells = nbformat.read(layout.folder / "notebooks" / "05_x.ipynb", as_version=4).cells
+    hidden = [cell for cell in cells if "source_hidden" in cell.metadata.get("jupyter", {})]
+    assert [cell.metadata["tags"][0] for cell in hidden] == ["injected-parameters", "remove-input"]
+
+
+def test_a_chapter_can_be_downloaded_without_outputs_and_as_source(staged, checkout):
+    folder = staged().folder / staging.EXTRA / "notebooks"
+    plain = nbformat.read(folder / "05_x.ipynb", as_version=4)
+    assert [cell.cell_type for cell in plain.cells] == ["markdown", "code", "code"]
+    source = checkout.root / "notebooks" / "05_x.py"
+    assert (folder / "05_x.py").read_bytes() == source.read_bytes()
 
 
 def test_the_status_page_lists_the_chapter(staged):
