@@ -62,7 +62,7 @@ from nodebook.figures.verdicts import chosen, tally
 from nodelib import odeint
 from nodelib.ode.solvers import solve
 
-# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "What the adjoint method rests on: a solution forwards, and the same solved backwards from its end, at a tolerance of 1e-6. Lotka-Volterra is found again. Van der Pol with mu = 10 (its velocity) and Lorenz follow for a while and then leave. Computed on this page.", "name": "fig-03-lost"}, "image": {"alt": "Three panels of a state against time. Above: an oscillating curve with all dots on it. Middle: a line that falls at once from zero to minus 0.07 and stays; from the right the dots lie on it down to a time of 0.35 and then drop out of the picture. Below: a line with one hump; the dots follow from the right and, before a time of 0.3, shoot out of the picture."}} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "What the adjoint method rests on: a solution forwards, and the same solved backwards from its end, at a tolerance of 1e-6. Lotka-Volterra is found again. Van der Pol with mu = 10 (its velocity) and Lorenz follow for a while and then leave. Computed on this page.", "name": "fig-03-lost"}, "image": {"alt": "Three panels of a state against time. Above: an oscillating curve with all dots on it. Middle: a line that falls at once from zero to minus 0.07 and stays; from the right the dots lie on it down to a time of about 0.15 and then leave it, out of the picture. Below: a line with one hump; the dots follow from the right and, before a time of 0.3, shoot out of the picture."}} tags=["remove-input"]
 plotting.use_style()
 systems = (
     ("harmless: Lotka-Volterra", "harmless", 8.0, 0),
