@@ -55,7 +55,7 @@ def starts(turns: Sequence[float], errors: Sequence[float], courses: np.ndarray)
         below.plot(20 * np.arange(courses.shape[1]), courses[own].T, line, color=colour, lw=1)
     for ax in (above, below):
         ax.axhline(0.05, color="0.6", lw=0.8)
-        ax.text(ax.get_xlim()[1], 0.05, "found", va="top", ha="right", color="0.4", fontsize=9)
+        ax.text(ax.get_xlim()[0], 0.05, " found", va="top", color="0.4", fontsize=9)
         ax.set(yscale="log", ylabel="relative error of the matrix")
     below.axvline(500, color="0.6", lw=0.8)
     above.set_xlabel("rotation at the start; the true one is 1")
