@@ -224,7 +224,7 @@ for kind, net in built.items():
 # Trained now, for some steps on batches with as many beats of each class, both begin to learn
 # ({numref}`fig-09-live`).
 
-# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Loss of every batch in the training above, while this page was made.", "name": "fig-09-live"}, "image": {"alt": "Two falling, noisy curves of the loss against the step, one for the ResNet and one for the ODE-Net. Both begin at the dotted line of guessing, 1.61, and end near 1."}} tags=["hide-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Loss of every batch in the training above, while this page was made.", "name": "fig-09-live"}, "image": {"alt": "Two falling, noisy curves of the loss against the step, one for the ResNet and one for the ODE-Net. Both begin at the dotted line of guessing, 1.61, and end below it."}} tags=["hide-input"]
 rng = np.random.default_rng(seed)
 groups = [
     beats.train[beats.y[beats.train] == k] for k in np.unique(beats.y[beats.train])
