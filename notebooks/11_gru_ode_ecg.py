@@ -24,8 +24,8 @@
 #
 # This page asks what the two numbers measured.
 
-# %% tags=["setup", "remove-cell"] jupyter={"source_hidden": true}
-# Where the library is missing, as on Colab, this installs it from the book's repository.
+# %% jupyter={"source_hidden": true} tags=["setup", "hide-cell"]
+# Where the library is missing, as on Colab, this installs it from the repository.
 import importlib.util
 import subprocess
 import sys
@@ -36,19 +36,10 @@ if importlib.util.find_spec("nodelib") is None:
     if not (home / "nodelib").is_dir():
         home = Path("neural-ode-book").resolve()
         address = "https://github.com/neural-ode-book/neural-ode-book"
-        subprocess.run(
-            ["git", "clone", "--quiet", "--depth=1", address, str(home)], check=True
-        )
-    install = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--editable",
-        str(home),
-    ]
-    subprocess.run(install, check=True)
+        clone = ["git", "clone", "--quiet", "--depth=1", address, str(home)]
+        subprocess.run(clone, check=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "--editable", str(home)], check=True)
     sys.path.insert(0, str(home))
 
 # %% tags=["parameters", "remove-cell"] jupyter={"source_hidden": true}
@@ -99,19 +90,21 @@ plt.show()
 full, base = (
     measured("ecg_deck_models", "deck", f"order.{n}") for n in ("full", "baseline")
 )
+validation = mean("ecg_preparation", "deck", "records.validation")
 low, high = (
     mean("ecg_preparation", "deck", f"majority.{n}") for n in ("low", "high")
 )
 Markdown(
     f"""What the page finds:
 
-- the deck's baseline is a **bag of beats**: shuffle the beats in time and its answer changes by
-  {max(base):.0e}, rounding. In its GRU-ODE-Bayes no observation ever reaches the ODE;
-- in a validation set of {mean("ecg_preparation", "deck", "records.validation"):.0f} recordings, the
-  answer "normal rhythm" to every chunk scores {100 * low:.0f} to {100 * high:.0f} %, depending on
-  which are drawn. **62.0 % is what one may get for learning nothing**;
-- the databases differ in the spacing of their times, in length and in how a feature was computed.
-  Each of these gives the class away, with no heart in it."""
+- the deck's baseline is a **bag of beats**: shuffle the beats in time and its answer
+  changes by {max(base):.0e}, rounding. In its GRU-ODE-Bayes no observation ever reaches
+  the ODE;
+- in a validation set of {validation:.0f} recordings, the answer "normal rhythm" to every
+  chunk scores {100 * low:.0f} to {100 * high:.0f} %, depending on the draw.
+  **62.0 % is what one may get for learning nothing**;
+- the databases differ in the spacing of their times, in length and in how a feature was
+  computed. Each of these gives the class away, with no heart in it."""
 )
 
 # %% [markdown]
@@ -277,15 +270,15 @@ rows = "\n".join(
 interval = measured("ecg_preparation", "deck", "interval.baseline")[0]
 wide = measured("ecg_preparation", "deck", "interval.full")[0]
 Markdown(f"""
-| database | validation records | chunks a record | beats measured in the right place |
+| database | validation records | chunks a record | beats measured where they are |
 | --- | --- | --- | --- |
 {rows}
 
-With {prepared("records.validation"):.0f} records, always answering "normal rhythm" gives
-{100 * prepared("majority.low"):.0f} to {100 * prepared("majority.high"):.0f} %, depending on which are
-drawn. If each record counts once, 62 % of them has a 95 % interval from {100 * wide[0]:.0f} to
-{100 * wide[1]:.0f} %, and even all of them right one from {100 * interval[0]:.0f} %. The smallest number of
-samples that can give 97.78 % is {prepared("smallest.baseline"):.0f}.
+With {validation:.0f} records, always answering "normal rhythm" gives
+{100 * low:.0f} to {100 * high:.0f} %, depending on the draw. If each record counts
+once, 62 % of them has a 95 % interval from {100 * wide[0]:.0f} to {100 * wide[1]:.0f} %,
+and even all of them right one from {100 * interval[0]:.0f} %. The smallest number of samples that can give
+97.78 % is {prepared("smallest.baseline"):.0f}.
 """)
 
 # %% tags=["remove-input"] jupyter={"source_hidden": true}
@@ -333,13 +326,15 @@ told = {
     for model in ANSWERS
     for task in TASKS
 }
-Markdown(f"""The spacing of the times alone tells {spread(told["lattice", "sources"])} of the people right, and
-{spread(told["lattice", "jittered"])} once all times are moved to one lattice. The length of the recording
-alone tells {spread(told["hours", "sources"])}: half an hour is arrhythmia. Gradient-boosted trees on
-nine statistics of the rhythm reach {spread(told["trees", "sources"])}; on the fair question, where databases of
-one kind are compared, {spread(told["trees", "nsr-chf"])} against {spread(told["majority", "nsr-chf"])} for the
-majority. Even there the length of the recording alone tells {spread(told["hours", "nsr-chf"])}: it is
-no property of a heart, and nobody should give it to a model.""")
+of = {key: spread(values) for key, values in told.items()}
+Markdown(f"""The spacing of the times alone tells {of["lattice", "sources"]} of the
+people right, and {of["lattice", "jittered"]} once all times are moved to one lattice.
+The length of the recording alone tells {of["hours", "sources"]}: half an hour is
+arrhythmia. Gradient-boosted trees on nine statistics of the rhythm reach
+{of["trees", "sources"]}. On the fair question, where databases of one kind are compared, they reach
+{of["trees", "nsr-chf"]} against {of["majority", "nsr-chf"]} for the majority. Even
+there the length of the recording alone tells {of["hours", "nsr-chf"]}: it is no
+property of a heart, and nobody should give it to a model.""")
 
 # %% [markdown]
 # ## A fair question, live
@@ -378,9 +373,7 @@ draws = {
 }
 for name, values_drawn in draws.items():
     low_edge, high_edge = np.quantile(values_drawn, [0.025, 0.975])
-    print(
-        f"{right.mean():.1%} right; drawing {name}: {low_edge:.1%} to {high_edge:.1%}"
-    )
+    print(f"{right.mean():.1%}; drawing {name}: {low_edge:.1%} to {high_edge:.1%}")
 
 # %% [markdown]
 # The chunks of one person are alike, so drawing chunks pretends to know more than it does.
@@ -401,7 +394,7 @@ rows = "\n".join(
     for size in SIZES
 )
 Markdown(f"""
-| batch | times in the union | steps in a row in an epoch (millions), union | the same, own intervals | work of the union over own |
+| batch | times in union | millions of steps: union | own intervals | work |
 | --- | --- | --- | --- | --- |
 {rows}
 """)
