@@ -97,14 +97,14 @@ low, high = (
 Markdown(
     f"""What the page finds:
 
-- the deck's baseline is a **bag of beats**: shuffle the beats in time and its answer
-  changes by {max(base):.0e}, rounding. In its GRU-ODE-Bayes no observation ever reaches
-  the ODE;
-- in a validation set of {validation:.0f} recordings, the answer "normal rhythm" to every
-  chunk scores {100 * low:.0f} to {100 * high:.0f} %, depending on the draw.
+- the deck's baseline is a **bag of beats**: shuffle the beats in time and its
+  answer changes by {max(base):.0e}, rounding. In its GRU-ODE-Bayes no observation
+  ever reaches the ODE;
+- in a validation set of {validation:.0f} recordings, the answer "normal rhythm" to
+  every chunk scores {100 * low:.0f} to {100 * high:.0f} %, depending on the draw.
   **62.0 % is what one may get for learning nothing**;
-- the databases differ in the spacing of their times, in length and in how a feature was
-  computed. Each of these gives the class away, with no heart in it."""
+- the databases differ in the spacing of their times, in length and in how a feature
+  was computed. Each of these gives the class away, with no heart in it."""
 )
 
 # %% [markdown]
@@ -276,9 +276,10 @@ Markdown(f"""
 
 With {validation:.0f} records, always answering "normal rhythm" gives
 {100 * low:.0f} to {100 * high:.0f} %, depending on the draw. If each record counts
-once, 62 % of them has a 95 % interval from {100 * wide[0]:.0f} to {100 * wide[1]:.0f} %,
-and even all of them right one from {100 * interval[0]:.0f} %. The smallest number of samples that can give
-97.78 % is {prepared("smallest.baseline"):.0f}.
+once, 62 % of them has a 95 % interval from {100 * wide[0]:.0f} to
+{100 * wide[1]:.0f} %, and even all of them right one from {100 * interval[0]:.0f}
+%. The smallest number of samples that can give 97.78 % is
+{prepared("smallest.baseline"):.0f}.
 """)
 
 # %% tags=["remove-input"] jupyter={"source_hidden": true}
@@ -328,13 +329,14 @@ told = {
 }
 of = {key: spread(values) for key, values in told.items()}
 Markdown(f"""The spacing of the times alone tells {of["lattice", "sources"]} of the
-people right, and {of["lattice", "jittered"]} once all times are moved to one lattice.
-The length of the recording alone tells {of["hours", "sources"]}: half an hour is
-arrhythmia. Gradient-boosted trees on nine statistics of the rhythm reach
-{of["trees", "sources"]}. On the fair question, where databases of one kind are compared, they reach
-{of["trees", "nsr-chf"]} against {of["majority", "nsr-chf"]} for the majority. Even
-there the length of the recording alone tells {of["hours", "nsr-chf"]}: it is no
-property of a heart, and nobody should give it to a model.""")
+people right, and {of["lattice", "jittered"]} once all times are moved to one
+lattice. The length of the recording alone tells {of["hours", "sources"]}: half an
+hour is arrhythmia. Gradient-boosted trees on nine statistics of the rhythm reach
+{of["trees", "sources"]}. On the fair question, where databases of one kind are
+compared, they reach {of["trees", "nsr-chf"]} against {of["majority", "nsr-chf"]}
+for the majority. Even there the length of the recording alone tells
+{of["hours", "nsr-chf"]}: it is no property of a heart, and nobody should give it to
+a model.""")
 
 # %% [markdown]
 # ## A fair question, live
