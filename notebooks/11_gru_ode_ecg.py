@@ -42,7 +42,7 @@ if importlib.util.find_spec("nodelib") is None:
     subprocess.run([*pip, "--editable", str(home)], check=True)
     sys.path.insert(0, str(home))
 
-# %% tags=["parameters", "remove-cell"] jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["parameters", "remove-cell"]
 profile = "quick"
 seed = 0
 
@@ -64,7 +64,7 @@ from nodebook.figures.text import spread
 from nodelib import data, odeint
 from nodelib.data import rhythms
 
-# %% tags=["remove-cell"] jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["remove-cell"]
 plotting.use_style()
 torch.set_num_threads(1)
 torch.manual_seed(seed)
@@ -77,7 +77,7 @@ record = "208"  # of the MIT-BIH Arrhythmia Database; change it and run again
 width = 16  # numbers in the hidden state
 counted = 2  # how often the sum of the jumps is added at the end
 
-# %% mystnb={"figure": {"caption": "Twelve minutes of one heart as events: each mark is a beat, its height the time since the beat before, its shape the beat's class.", "name": "fig-11-rhythm"}, "image": {"alt": "R-R interval against time. Most beats lie in a band; others, marked by other shapes, lie below and above it, an early beat followed by a late one."}} tags=["remove-input"] jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Twelve minutes of one heart as events: each mark is a beat, its height the time since the beat before, its shape the beat's class.", "name": "fig-11-rhythm"}, "image": {"alt": "R-R interval against time. Most beats lie in a band; others, marked by other shapes, lie below and above it, an early beat followed by a late one."}} tags=["remove-input"]
 mitdb = data.mitdb()
 if record not in mitdb.records:
     record = mitdb.records[0]
@@ -86,7 +86,7 @@ figure = drawn_rhythms.rhythm(events, seconds=720)
 plotting.mark_source(figure, mitdb.provenance)
 plt.show()
 
-# %% tags=["remove-input"] jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
 full, base = (
     measured("ecg_deck_models", "deck", f"order.{n}") for n in ("full", "baseline")
 )
@@ -214,7 +214,7 @@ for name, (order, growth) in asked.items():
 # The recorded version asks the same of the models in their full size, on chunks of eight records.
 
 
-# %% tags=["remove-input"] jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
 def cells(metric, form):
     """One row of the table: the three models' values, mean over the seeds."""
     found = [mean("ecg_deck_models", "deck", f"{metric}.{n}") for n in MODELS]
@@ -240,7 +240,7 @@ Markdown(f"""
 | parameters that the class never teaches | {cells("idle", "{:.0%}")} |
 """)
 
-# %% tags=["remove-input"] jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
 source("ecg_deck_models")
 
 # %% [markdown]
@@ -255,7 +255,7 @@ source("ecg_deck_models")
 # of half an hour six, so that "accuracy" is nearly all about a handful of long recordings.
 
 
-# %% tags=["remove-input"] jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
 def prepared(metric):
     """A recorded number of how the data were prepared."""
     return mean("ecg_preparation", "deck", metric)
@@ -282,7 +282,7 @@ once, 62 % of them has a 95 % interval from {100 * wide[0]:.0f} to
 {prepared("smallest.baseline"):.0f}.
 """)
 
-# %% tags=["remove-input"] jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
 source("ecg_preparation")
 
 # %% [markdown]
@@ -301,7 +301,7 @@ source("ecg_preparation")
 # To have enough people, sinus rhythm and heart failure are taken from two larger databases of R-R
 # intervals, nsr2db and chf2db. Each person is tested once, by a model that has never seen them.
 
-# %% mystnb={"figure": {"caption": "Share of people told right, each by a model trained on others. Dots are three divisions into folds, lines 95 % intervals over people for the first. Top: three classes, three databases. Middle: the same with all times on one lattice. Bottom: the fair question, two databases of one kind.", "name": "fig-11-scores"}, "image": {"alt": "Three panels of dots with horizontal bars. In the top panel the length of the recording alone scores highest, then trees on rhythm statistics; the lattice alone scores well above the majority there, and no better in the middle panel. In the bottom panel trees and logistic regression on rhythm statistics lead."}} tags=["remove-input"] jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Share of people told right, each by a model trained on others. Dots are three divisions into folds, lines 95 % intervals over people for the first. Top: three classes, three databases. Middle: the same with all times on one lattice. Bottom: the fair question, two databases of one kind.", "name": "fig-11-scores"}, "image": {"alt": "Three panels of dots with horizontal bars. In the top panel the length of the recording alone scores highest, then trees on rhythm statistics; the lattice alone scores well above the majority there, and no better in the middle panel. In the bottom panel trees and logistic regression on rhythm statistics lead."}} tags=["remove-input"]
 TASKS = {
     "sources": "three databases",
     "jittered": "three databases, times on one lattice",
@@ -318,10 +318,10 @@ ANSWERS = {
 drawn_rhythms.scores("ecg_statistics", TASKS, ANSWERS)
 plt.show()
 
-# %% tags=["remove-input"] jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
 source("ecg_statistics")
 
-# %% tags=["remove-input"] jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
 told = {
     (model, task): measured("ecg_statistics", f"{model}.{task}", "by_person")
     for model in ANSWERS
@@ -386,7 +386,7 @@ for name, values_drawn in draws.items():
 # repository adds a fact. The CPU's hour was for batches of one sample, the GPU's five for
 # batches of 64. What must be done one after the other is counted here, for an epoch of 7,500 chunks.
 
-# %% tags=["remove-input"] jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
 SIZES = (1, 4, 16, 64)
 rows = "\n".join(
     f"| {size} | {mean('ecg_cost', f'batch-{size}', 'steps.union'):,.0f} | "
@@ -401,7 +401,7 @@ Markdown(f"""
 {rows}
 """)
 
-# %% tags=["remove-input"] jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
 source("ecg_cost")
 
 # %% [markdown]
@@ -416,7 +416,7 @@ source("ecg_cost")
 #
 # ## Verdicts
 
-# %% tags=["remove-input"] jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
 verdicts.tally("11")
 
 # %% [markdown]
@@ -486,7 +486,7 @@ for name, drawn in {"one chunk": one, "eight chunks": draws["people"]}.items():
 # ````{solution-end}
 # ````
 
-# %% tags=["remove-cell", "checks"] jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["remove-cell", "checks"]
 assert asked["deck, baseline"][0] < 1e-9  # a bag of beats
 assert asked["faithful"][0] > 1e-6
 assert max(base) < 1e-9
