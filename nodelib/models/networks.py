@@ -155,6 +155,14 @@ def member_weights(module: nn.Module, k: int) -> dict[str, Tensor]:
     return {name: value.detach()[k].clone() for name, value in module.named_parameters()}
 
 
+@torch.no_grad()
+def halved(module: nn.Module) -> dict[str, Tensor]:
+    """The parameters in half precision, to which those of the module are rounded as well."""
+    for parameter in module.parameters():
+        parameter.copy_(parameter.half())
+    return {name: value.detach().half() for name, value in module.named_parameters()}
+
+
 def load_weights(module: M, weights: Mapping[str, Tensor]) -> M:
     """Give a module these parameters, all of them and in the right shapes; returns it.
 

@@ -46,7 +46,6 @@ tensors are the weights and ``predictions``, the class of every test image.
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from nodebook import paths
@@ -54,7 +53,7 @@ from nodebook.evidence import results
 from nodelib import data
 from nodelib.data.digits import Mnist
 from nodelib.models.classifiers import KINDS, SOLVERS, classifier, parameter_count
-from nodelib.models.networks import load_weights
+from nodelib.models.networks import halved, load_weights
 from nodelib.training.digits import EVALUATED_TOGETHER, Plan, fit, predictions
 
 SEEDS = (0, 1, 2)
@@ -182,14 +181,6 @@ def mistakes(found: Tensor, labels: np.ndarray) -> list[list[int]]:
     """Number, label and given class of every image that is not given its label."""
     given = found.numpy()
     return [[int(k), int(labels[k]), int(given[k])] for k in np.flatnonzero(given != labels)]
-
-
-@torch.no_grad()
-def halved(network: nn.Module) -> dict[str, Tensor]:
-    """The weights in half precision, to which they are rounded in the network as well."""
-    for parameter in network.parameters():
-        parameter.copy_(parameter.half())
-    return {name: value.detach().half() for name, value in network.named_parameters()}
 
 
 def untrained(variant: str, seed: int) -> nn.Module:

@@ -20,10 +20,11 @@ from dataclasses import replace
 
 from nodebook import paths
 from nodebook.evidence import results
-from nodebook.experiments.ch07_mnist.mnist import halved, kind_of, restored, wrong
+from nodebook.experiments.ch07_mnist.mnist import kind_of, restored, wrong
 from nodelib import data
 from nodelib.data.digits import Mnist
 from nodelib.models.classifiers import classifier, parameter_count
+from nodelib.models.networks import halved
 from nodelib.training.augmentation import Affine
 from nodelib.training.digits import Plan, fit, predictions
 

@@ -49,7 +49,7 @@ from nodebook.experiments.ch09_heartbeats import sets
 from nodebook.experiments.ch09_heartbeats.measures import bootstrapped, measures
 from nodelib.models.classifiers import parameter_count
 from nodelib.models.heartbeats import HeartbeatClassifier, heartbeat_classifier
-from nodelib.models.networks import load_weights
+from nodelib.models.networks import halved, load_weights
 from nodelib.training.heartbeats import Beats, Plan, fit, mean_loss, scores
 
 SEEDS = (0, 1, 2)
@@ -145,14 +145,6 @@ def tested(split: str, found: Tensor, expected: Tensor) -> dict[str, object]:
         others = part.record != SAME_MAN
         metrics["without_202"] = measures(y[others], answers[others])
     return metrics
-
-
-@torch.no_grad()
-def halved(network: HeartbeatClassifier) -> dict[str, Tensor]:
-    """The weights in half precision, to which they are rounded in the network as well."""
-    for parameter in network.parameters():
-        parameter.copy_(parameter.half())
-    return {name: value.detach().half() for name, value in network.named_parameters()}
 
 
 def restored(recorded: results.Run) -> HeartbeatClassifier:

@@ -35,7 +35,7 @@ from nodebook.experiments.ch11_gru_ode_ecg.measures import measures
 from nodebook.experiments.ch11_gru_ode_ecg.rr_chunks import Chunks
 from nodelib.models.classifiers import parameter_count
 from nodelib.models.gru_ode import Events, pad_events
-from nodelib.models.networks import load_weights
+from nodelib.models.networks import halved, load_weights
 from nodelib.seeds import generator
 from nodelib.training import Recipe, train
 
@@ -169,11 +169,3 @@ def answers(network: nn.Module, found: Chunks, drop: int, rows: np.ndarray) -> n
     """Scores (rows, classes), probabilities."""
     parts = np.array_split(rows, max(1, len(rows) // TOGETHER))
     return torch.cat([network(events_of(found, p, drop)).softmax(1) for p in parts]).numpy()
-
-
-@torch.no_grad()
-def halved(network: nn.Module) -> dict[str, Tensor]:
-    """The weights in half precision, to which they are rounded in the network as well."""
-    for parameter in network.parameters():
-        parameter.copy_(parameter.half())
-    return {name: value.detach().half() for name, value in network.named_parameters()}

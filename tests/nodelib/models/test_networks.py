@@ -10,6 +10,7 @@ from nodelib.models.networks import (
     ACTIVATIONS,
     MLP,
     Field,
+    halved,
     load_weights,
     member_count,
     member_weights,
@@ -111,3 +112,13 @@ def test_weights_that_do_not_fit_are_refused():
     weights.pop("layers.0.bias")
     with pytest.raises(ModelError, match=r"missing \['layers.0.bias'\]"):
         load_weights(net, weights)
+
+
+def test_halved_weights_are_what_the_network_is_rounded_to():
+    net = MLP([2, 5, 3], "tanh", seeds=4)
+    before = {name: value.clone() for name, value in net.named_parameters()}
+    found = halved(net)
+    for name, value in net.named_parameters():
+        assert found[name].dtype == torch.float16
+        assert torch.equal(found[name].float(), value.detach())
+        assert torch.equal(value.detach(), before[name].half().float())
