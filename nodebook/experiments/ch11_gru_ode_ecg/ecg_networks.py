@@ -36,8 +36,8 @@ from nodebook.experiments.ch11_gru_ode_ecg.rr_chunks import Chunks
 from nodelib.models.classifiers import parameter_count
 from nodelib.models.gru_ode import Events, pad_events
 from nodelib.models.networks import halved, load_weights
-from nodelib.seeds import generator
 from nodelib.training import Recipe, train
+from nodelib.training.batches import shuffled
 
 SEEDS = (0, 1, 2)
 UNFINISHED = True
@@ -51,8 +51,6 @@ RATES = (1e-3, 3e-3)
 EPOCHS, BATCH = 12, 64
 CENTRE, SPREAD = 0.75, 0.2
 """What R-R intervals in s are scaled by, the same for all: no number of the test is used."""
-ORDERS = 7_000_000
-"""Added to the number of an epoch where its order is drawn."""
 TOGETHER = 64
 
 
@@ -149,14 +147,13 @@ def trained(
 ) -> tuple[nn.Module, float]:
     """A network trained on some rows, and the seconds that took."""
     network = NETWORKS[name](int(found.label.max()) + 1, seed)
-    each = len(rows) // BATCH
-    recipe = Recipe(EPOCHS * each, rate, "one-cycle", weight_decay=1e-4, clip=1.0)
+    recipe = Recipe(EPOCHS * (len(rows) // BATCH), rate, "one-cycle", weight_decay=1e-4, clip=1.0)
     label = torch.from_numpy(found.label)
 
+    drawn_at = shuffled(len(rows), BATCH, seed=seed)
+
     def loss(step: int) -> Tensor:
-        epoch, batch = divmod(step, each)
-        order = torch.randperm(len(rows), generator=generator(seed, ORDERS + epoch)).numpy()
-        drawn = rows[order[batch * BATCH : (batch + 1) * BATCH]]
+        drawn = rows[drawn_at(step).numpy()]
         return network.loss(events_of(found, drawn, drop), label[drawn])
 
     checkpoint = paths.build() / "training" / f"ecg-{place}.safetensors"
