@@ -38,6 +38,7 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 from nodebook.documents import chunk_listing
+from nodebook.documents.formulas.verdicts import relative_error
 from nodebook.evidence import results
 from nodebook.experiments.ch10_gru_ode.side_by_side import Choices, GRUODEBayes
 from nodelib.data.sporadic import DoubleOU, Sampling
@@ -110,14 +111,9 @@ class Vectorised:
         return states[place, torch.arange(times.shape[1])[:, None]][None]
 
 
-def far(ours: Tensor, theirs: Tensor) -> float:
-    """Largest difference over the largest entry of ``theirs``."""
-    return float((ours - theirs).abs().max() / theirs.abs().max())
-
-
 def holds(ours: Tensor, theirs: Tensor, limit: float) -> dict[str, object]:
     """Relative error, and whether it is below the limit."""
-    error = far(ours, theirs)
+    error = relative_error(ours, theirs)
     return {"relative_error": error, "classification": "holds" if error < limit else "wrong"}
 
 
@@ -137,11 +133,11 @@ def vectorised(seed: int) -> dict[str, dict]:
             "shape": "times, batch, hidden" if tuple(states.shape) == expected else "another",
             "solves": solves,
             "evaluations_for_an_interval": calls,
-            "against_loop": (gap := far(own, loop(model, batch))),
-            "without_jumps": far(own, loop(model, batch, jumps=False)),
+            "against_loop": (gap := relative_error(own, loop(model, batch))),
+            "without_jumps": relative_error(own, loop(model, batch, jumps=False)),
             "model": "the same" if gap < HOLDS else "another",
         },
-        "loop": {"moved_by_values": far(loop(model, moved), loop(model, batch))},
+        "loop": {"moved_by_values": relative_error(loop(model, moved), loop(model, batch))},
     }
 
 
@@ -170,9 +166,9 @@ def ode_step(seed: int) -> dict[str, dict]:
     return {
         "ode_step": {
             "euler": holds(step, h + gap * one.slope(h), HOLDS),
-            "prediction_used": far(h + gap * one.slope(h, p + 1), step),
-            "whole_gap_error": (error := far(whole, exact)),
-            "half": far(halves, exact) / error,
+            "prediction_used": relative_error(h + gap * one.slope(h, p + 1), step),
+            "whole_gap_error": (error := relative_error(whole, exact)),
+            "half": relative_error(halves, exact) / error,
         },
         "between": {
             "flow": holds(model.flow(h, unit), exact, 1e-5),

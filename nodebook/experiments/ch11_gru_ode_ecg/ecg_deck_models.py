@@ -30,6 +30,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from nodebook.documents.ecg_deck import DeckModel, baseline, full
+from nodebook.documents.formulas.verdicts import relative_error
 from nodebook.evidence import results
 from nodelib import data
 from nodelib.data import rhythms
@@ -90,11 +91,6 @@ def before(of: DeckModel | GRUODEBayes, events: Events) -> Tensor:
     return answer.before if isinstance(of, GRUODEBayes) else of.model.predict(answer.before)
 
 
-def far(ours: Tensor, theirs: Tensor) -> float:
-    """Largest difference over the largest entry of ``theirs``."""
-    return float((ours - theirs).abs().max() / theirs.abs().max())
-
-
 def changed(events: Events, values: Tensor) -> Events:
     """The same events with other values."""
     return Events(events.times, values * events.observed, *[
@@ -145,14 +141,14 @@ def run(variant: str, seed: int) -> results.Outcome:
         for name, of in models.items():
             plain = logits(of, events)
             later = [before(of, e)[:, half:] for e in (changed(events, moved), events)]
-            metrics["reached"][name] = far(*later)
-            metrics["order"][name] = (by := far(logits(of, shuffled), plain))
+            metrics["reached"][name] = relative_error(*later)
+            metrics["order"][name] = (by := relative_error(logits(of, shuffled), plain))
             metrics["order_kind"][name] = "does not" if by < EXACT else "matters"
             metrics["state"][name] = float(of(events).h.abs().max())
             metrics["state_half"][name] = float(of(fewer).h.abs().max())
             joined = full(model, together=True) if name == "full" else of
             alone = logits(joined, events.sample(0))
-            metrics["batch"][name] = far(logits(joined, events)[:1], alone)
+            metrics["batch"][name] = relative_error(logits(joined, events)[:1], alone)
         answers = {name: models[name](events) for name in ("full", "baseline")}
         metrics["jumps"] = {
             name: float(((a.h - a.end) / a.deltas.sum(1)).median()) for name, a in answers.items()
@@ -161,7 +157,7 @@ def run(variant: str, seed: int) -> results.Outcome:
             SIZES, Stepping("euler", steps=2), full=True, impute=True, seed=seed,
             dtype=torch.float64,
         )  # fmt: skip
-        metrics["euler"] = {"faithful": far(model(events).before, fine(events).before)}
+        metrics["euler"] = {"faithful": relative_error(model(events).before, fine(events).before)}
     metrics["idle"], metrics["solver"] = shares(models, model, events)
     adjoint, exact = flow_gradients(model, events)
     metrics["adjoint"] = {"error": float((adjoint - exact).norm() / exact.norm())}
