@@ -34,6 +34,7 @@ import numpy as np
 from scipy.stats import beta
 from sklearn.model_selection import train_test_split
 
+from nodebook.documents import chunk_listing
 from nodebook.evidence import results
 from nodelib import data
 from nodelib.data.aami import BEATS
@@ -122,7 +123,7 @@ def chunked(events: dict[str, list[int]]) -> dict[str, object]:
 
 def chunk_count(events: int) -> int:
     """Chunks of a record of so many events, the last one shorter."""
-    return 1 if events <= SIZE else int(np.ceil((events - OVERLAP) / (SIZE - OVERLAP)))
+    return len(chunk_listing.chunks(np.arange(events), SIZE, OVERLAP))
 
 
 def sizes() -> dict[str, object]:
