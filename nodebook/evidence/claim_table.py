@@ -4,6 +4,8 @@ import html
 import re
 from dataclasses import dataclass
 
+from nodebook.evidence import anchors
+
 COLUMNS = ("Claim and its place", "Verdict", "Theirs (and the paper's)", "Ours and its evidence")
 """The verdict is second, so that it stays in view where a long formula makes the table scroll."""
 
@@ -92,9 +94,8 @@ def _html_row(row: Row) -> str:
     verdict = f'<span aria-hidden="true">{row.symbol}</span> {html.escape(row.verdict)}'
     data = "".join(f"<td>{cell}</td>" for cell in (verdict, _lines(*theirs), _lines(*ours)))
     first = f'<th scope="row" style="font-weight: normal">{head}</th>'
-    return (
-        f'<tr id="claim-{row.id}" style="text-align: left; vertical-align: top">{first}{data}</tr>'
-    )
+    place, style = anchors.of_claim(row.id), "text-align: left; vertical-align: top"
+    return f'<tr id="{place}" style="{style}">{first}{data}</tr>'
 
 
 def _lines(main: str, *small: str) -> str:

@@ -8,7 +8,7 @@ import yaml
 
 from nodebook import paths
 from nodebook.errors import LedgerError
-from nodebook.evidence import claims
+from nodebook.evidence import anchors, claims
 from nodebook.evidence.claim_table import to_html
 from nodebook.evidence.claims import Verdict
 from nodebook.evidence.ledger import Claim, Ledger
@@ -98,7 +98,8 @@ def _item(claim: Claim, verdict: Verdict) -> str:
     ours = f" Ours: {to_html(verdict.ours)}" if verdict.ours else ""
     return (
         f'<li data-verdict="{verdict.kind}">'
-        f'<a href="../scorecard.html#claim-{claim.id}">{symbol(verdict.kind)} {verdict.kind}</a>'
+        f'<a href="../scorecard.html#{anchors.of_claim(claim.id)}">'
+        f"{symbol(verdict.kind)} {verdict.kind}</a>"
         f"<div>{to_html(claim.statement)}{mark}<br>"
         f'<span class="second">{html.escape(claim.place)}. Theirs: '
         f"{to_html(claim.theirs_text())}.{ours}</span></div></li>"

@@ -8,7 +8,7 @@ import yaml
 
 from nodebook import paths
 from nodebook.errors import LedgerError
-from nodebook.evidence import claims, ledger, scorecard_picture, scorecard_table
+from nodebook.evidence import anchors, claims, ledger, scorecard_picture, scorecard_table
 from nodebook.evidence.claim_table import markdown_row
 from nodebook.evidence.ledger import Claim
 from nodebook.evidence.scorecard_table import Pairs
@@ -39,7 +39,9 @@ def render(pairs: Pairs | None = None) -> str:
         "picture": scorecard_picture.verdicts(book, pairs),
         "totals": totals(pairs),
         "comparison": scorecard_picture.comparison(pairs, lambda c: claims.measured(c, read)),
-        "table": "".join(f'<span id="{anchor(chapter)}"></span>' for chapter in book.chapters)
+        "table": "".join(
+            f'<span id="{anchors.of_chapter(chapter)}"></span>' for chapter in book.chapters
+        )
         + scorecard_table.filters(book, pairs)
         + "\n"
         + scorecard_table.table(book, pairs, chapter_pages()),
@@ -113,16 +115,6 @@ def headline() -> str:
                 (row.claim, claim.document, row.theirs, row.ours, f"{row.symbol} {row.verdict}")
             )
     return "\n".join(map(markdown_row, lines)) + "\n"
-
-
-def anchor(chapter: str) -> str:
-    """The place on the scorecard page of the claims that a chapter ("02") tests."""
-    return f"scorecard-{chapter}"
-
-
-def claim_anchor(name: str) -> str:
-    """The place on the scorecard page of one claim."""
-    return f"claim-{name}"
 
 
 def chapter_pages() -> dict[str, str]:

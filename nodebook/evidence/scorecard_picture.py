@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from urllib.parse import urlencode
 
-from nodebook.evidence import claims
+from nodebook.evidence import anchors, claims
 from nodebook.evidence.claims import Verdict
 from nodebook.evidence.ledger import Claim, Ledger
 from nodebook.evidence.scorecard_table import HEADLINE, OURS, Pairs, symbol
@@ -94,7 +94,8 @@ def _dot(claim: Claim, verdict: Verdict, ours: Sequence[float]) -> str:
     )
     name = f"{claim.document}: {claim.statement}"
     return (
-        f'<div class="dot"><a href="#claim-{claim.id}" title="{html.escape(claim.statement)}">'
+        f'<div class="dot"><a href="#{anchors.of_claim(claim.id)}" '
+        f'title="{html.escape(claim.statement)}">'
         f"{symbol(verdict.kind)} {html.escape(name)}</a>"
         f'<span class="track" data-verdict="{verdict.kind}"><i style="left: {low:.1f}%; '
         f'width: {high - low:.1f}%"></i><b style="left: {middle:.1f}%"></b></span>'

@@ -7,7 +7,7 @@ attributes that the rows carry.
 import html
 from collections.abc import Mapping, Sequence
 
-from nodebook.evidence import claims, rule_words
+from nodebook.evidence import anchors, claims, rule_words
 from nodebook.evidence.claim_table import to_html
 from nodebook.evidence.claims import Verdict
 from nodebook.evidence.ledger import Claim, Ledger
@@ -96,7 +96,7 @@ def _row(book: Ledger, claim: Claim, verdict: Verdict, pages: Mapping[str, str])
         f'<td role="cell" class="{name or "statement"}"{extra}>{content}</td>'
         for name, content, extra in cells
     )
-    return f'<tr role="row" id="claim-{claim.id}"{data}>{body}</tr>'
+    return f'<tr role="row" id="{anchors.of_claim(claim.id)}"{data}>{body}</tr>'
 
 
 def symbol(kind: str) -> str:
@@ -122,14 +122,14 @@ def _statement(book: Ledger, claim: Claim, verdict: Verdict, pages: Mapping[str,
     ]
     listed = "".join(f"<dt>{name}</dt><dd>{to_html(text)}</dd>" for name, text in entries if text)
     if claim.evidence and verdict.kind != claims.OPEN:
-        anchor = f"runs-{claim.evidence['experiment'].replace('_', '-')}"
+        anchor = anchors.of_experiment(claim.evidence["experiment"])
         listed += f'<dt>runs</dt><dd><a href="runs.html#{anchor}">when, on what, how long</a></dd>'
     if links := _links(claim, pages):
         listed += f"<dt>shown in</dt><dd>{links}</dd>"
     return (
         f"<details><summary>{to_html(claim.statement)}{mark}</summary>"
-        f'<dl>{listed}<dt>entry</dt><dd><a href="#claim-{claim.id}"><code>{claim.id}</code></a>'
-        "</dd></dl></details>"
+        f'<dl>{listed}<dt>entry</dt><dd><a href="#{anchors.of_claim(claim.id)}">'
+        f"<code>{claim.id}</code></a></dd></dl></details>"
     )
 
 

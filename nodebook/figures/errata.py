@@ -1,7 +1,7 @@
 """The page of errata: what does not hold as a document prints it, and what should stand there."""
 
 from nodebook.documents.formulas import FORMULAS
-from nodebook.evidence import claims, ledger, limits, results, scorecard
+from nodebook.evidence import anchors, claims, ledger, limits, results, scorecard
 from nodebook.evidence.claim_table import to_html
 from nodebook.evidence.claims import Verdict
 from nodebook.evidence.ledger import Claim
@@ -64,7 +64,7 @@ def _row(claim: Claim, verdict: Verdict, run: results.Run) -> str:
         numbers = verdict.ours.removeprefix(f"{claim.correction}; ")
     note = formula.note if formula else claim.note
     place = (
-        f'<a href="scorecard.html#claim-{claim.id}">{symbol(verdict.kind)} '
+        f'<a href="scorecard.html#{anchors.of_claim(claim.id)}">{symbol(verdict.kind)} '
         f"{to_html(claim.statement)}</a>"
         f'<br><span class="second">{to_html(claim.place)}</span>'
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from nodebook.errors import ResultsError
-from nodebook.evidence import results
+from nodebook.evidence import anchors, results
 from nodebook.evidence.results import Run
 from nodelib.data.find.provenance import Provenance
 
@@ -31,7 +31,7 @@ class Source:
         days = sorted({run.date[:10] for run in self.runs})
         when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
         commits = _several("commit", dict.fromkeys(run.commit[:7] for run in self.runs))
-        link = f"[{self.experiment}](#{anchor(self.experiment)})"
+        link = f"[{self.experiment}](#{anchors.of_experiment(self.experiment)})"
         return f"{link}, {variants}, {seeds}; {when}, {commits}"
 
     def __repr__(self) -> str:
@@ -58,11 +58,6 @@ class Live:
 def live(*data: Provenance) -> Live:
     """The line under what the page itself computed, from the provenance of each data set read."""
     return Live(data)
-
-
-def anchor(experiment: str) -> str:
-    """The place of an experiment on the page of the recorded runs."""
-    return f"runs-{experiment.replace('_', '-')}"
 
 
 def source(experiment: str, *variants: str) -> Source:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nodebook.errors import LedgerError
-from nodebook.evidence import claims, ledger, scorecard
+from nodebook.evidence import anchors, claims, ledger
 from nodebook.evidence.claim_table import Row, markdown_row
 from nodelib import trace
 
@@ -30,7 +30,7 @@ class Tally:
             for kind, number in self.counts.items()
         )
         claimed = "one claim" if total == 1 else f"{total} claims"
-        link = f"[the scorecard](#{scorecard.anchor(self.chapter)})"
+        link = f"[the scorecard](#{anchors.of_chapter(self.chapter)})"
         return (
             f"The verdicts on this chapter's {claimed}: {listed}. Each with its evidence: {link}."
         )
@@ -49,7 +49,7 @@ class ChosenClaims:
         lines = [COLUMNS, ("---",) * len(COLUMNS)]
         for row in self.rows:
             theirs = "<br>".join(filter(None, (row.theirs, row.paper and f"paper: {row.paper}")))
-            place = f"[{row.place}](#{scorecard.claim_anchor(row.id)})"
+            place = f"[{row.place}](#{anchors.of_claim(row.id)})"
             verdict = f"{row.symbol}\N{NO-BREAK SPACE}{row.verdict}"
             lines.append((f"{row.claim}<br>{place}", verdict, theirs, row.ours))
         return "\n".join(map(markdown_row, lines)) + "\n"

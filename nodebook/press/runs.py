@@ -5,10 +5,9 @@ from collections.abc import Iterable
 
 from nodebook import paths
 from nodebook.errors import BuildError
-from nodebook.evidence import registry, results
+from nodebook.evidence import anchors, registry, results
 from nodebook.evidence.claim_table import markdown_row
 from nodebook.evidence.results import Run
-from nodebook.figures.sources import anchor
 
 MARKER = "<!-- the recorded runs go here -->"
 HEAD = ("Variant", "Seeds", "Date", "Commit", "Data", "Computer", "Time (s)")
@@ -35,7 +34,7 @@ def _sections(repository: str | None) -> Iterable[str]:
             continue
         yield f"## Chapter {package[2:4]}"
         for name in recorded:
-            yield f"({anchor(name)})=\n### `{name}`"
+            yield f"({anchors.of_experiment(name)})=\n### `{name}`"
             yield _first_sentence(registry.load(name))
             if repository:
                 yield f"[The files]({repository}/tree/main/results/{name})"

@@ -8,6 +8,7 @@ import yaml
 from nodebook import paths
 from nodebook.errors import LedgerError
 from nodebook.evidence import (
+    anchors,
     claims,
     ledger,
     recording,
@@ -154,8 +155,8 @@ def test_what_a_row_folds_names_place_rule_note_evidence_and_where_it_is_shown(c
 
 def test_the_places_that_pages_link_to_are_there(checkout):
     page = scorecard.render()
-    assert f'<span id="{scorecard.anchor("02")}"></span>' in page
-    assert f'id="{scorecard.claim_anchor("sum")}"' in page
+    assert f'<span id="{anchors.of_chapter("02")}"></span>' in page
+    assert f'id="{anchors.of_claim("sum")}"' in page
     found = scorecard_targets.TARGET.findall(page)
     assert {"claim-sum", "claim-later", "scorecard-08"} <= set(found)
     assert len(found) == 5 + 3

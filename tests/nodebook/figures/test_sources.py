@@ -3,8 +3,8 @@
 import pytest
 
 from nodebook.errors import ResultsError
-from nodebook.evidence import recording, results
-from nodebook.figures.sources import anchor, live, source
+from nodebook.evidence import anchors, recording, results
+from nodebook.figures.sources import live, source
 from nodelib.data import toy_ecg
 
 
@@ -52,7 +52,7 @@ def test_what_is_not_recorded_is_refused():
 
 def test_its_text_is_short_and_its_anchor_is_that_of_the_page():
     assert repr(source("toy_run")) == "Source(toy_run, 5 runs)"
-    assert anchor("toy_run") == "runs-toy-run"
+    assert anchors.of_experiment("toy_run") == "runs-toy-run"
 
 
 def test_what_is_live_names_its_data():

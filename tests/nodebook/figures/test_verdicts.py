@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from nodebook.errors import LedgerError
-from nodebook.evidence import scorecard
+from nodebook.evidence import anchors, scorecard
 from nodebook.figures.verdicts import chosen, tally
 
 
@@ -43,8 +43,8 @@ def test_a_tally_counts_a_chapter_by_verdict_and_links_to_its_place():
     line = tally("02")._repr_markdown_()
     assert "chapter's 4 claims: ✓\u00a0reproduced\u00a02, ✎\u00a0corrected\u00a01," in line
     assert "\n" not in line
-    assert f"(#{scorecard.anchor('02')})" in line
-    assert scorecard.render().count(f'id="{scorecard.anchor("02")}"') == 1
+    assert f"(#{anchors.of_chapter('02')})" in line
+    assert scorecard.render().count(f'id="{anchors.of_chapter("02")}"') == 1
 
 
 def test_one_claim_is_one_claim():
@@ -61,7 +61,7 @@ def test_chosen_claims_stand_in_the_order_asked_for_with_their_verdicts():
 
 
 def test_each_chosen_claim_links_to_its_row_of_the_scorecard():
-    place = scorecard.claim_anchor("later")
+    place = anchors.of_claim("later")
     assert f"[000 (slides), slide 1](#{place})" in chosen("later")._repr_markdown_()
     assert scorecard.render().count(f'id="{place}"') == 1
 

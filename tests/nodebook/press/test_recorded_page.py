@@ -4,8 +4,7 @@ import pytest
 
 from nodebook import paths
 from nodebook.errors import BuildError
-from nodebook.evidence import registry, results
-from nodebook.figures.sources import anchor
+from nodebook.evidence import anchors, registry, results
 from nodebook.press import runs
 
 
@@ -18,7 +17,7 @@ def test_every_experiment_with_runs_has_its_place_and_its_files(page):
     names = [name for name in registry.names() if results.read(name)]
     assert len(names) > 30
     for name in names:
-        assert page.count(f"({anchor(name)})=\n### `{name}`\n") == 1
+        assert page.count(f"({anchors.of_experiment(name)})=\n### `{name}`\n") == 1
         assert f"https://example.org/book/tree/main/results/{name})" in page
 
 
