@@ -227,7 +227,7 @@ print(found.provenance.source)
 print(f"{errors} of {len(new)} new digits wrong, where guessing errs on 270")
 
 # %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Loss of the small network in every step of the training that was run for this page.", "name": "fig-07-live"}, "image": {"alt": "The loss over the steps: it begins near 2.3, falls slowly for a quarter of the steps, and then to well below 1, with much noise."}} tags=["remove-input"]
-curves.losses({"live": losses}, log=False).set_size_inches(digits.WIDTH, 2.6)
+curves.losses({"live": losses}, log=False).set_size_inches(plotting.WIDTH, 2.6)
 plt.show()
 
 # %% [markdown]

@@ -7,7 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from nodebook.evidence import recorded
-from nodebook.figures.digits import COLOURS, MARKERS, NAMES, WIDTH, plain, with_ranges
+from nodebook.figures.digits import COLOURS, MARKERS, NAMES, plain, with_ranges
+from nodebook.figures.plotting import WIDTH
 
 
 def costs(tolerances: Sequence[str], epochs: int) -> Figure:

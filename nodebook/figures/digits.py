@@ -13,9 +13,7 @@ from matplotlib.figure import Figure
 
 from nodebook.evidence import recorded
 from nodebook.figures import plotting
-
-WIDTH = 4.7
-"""Inches: nine points of lettering are then nine pixels on a screen that is 390 wide."""
+from nodebook.figures.plotting import WIDTH
 
 NAMES: Mapping[str, str] = {
     "mlp": "MLP",

@@ -12,10 +12,8 @@ from matplotlib.figure import Figure
 
 from nodebook.evidence.results import Run
 from nodebook.figures import plotting
+from nodebook.figures.plotting import WIDTH
 from nodelib.data import aami
-
-WIDTH = 4.7
-"""Inches: nine points of lettering are then nine pixels on a screen that is 390 wide."""
 
 SYMBOL_COLOURS = {s: plotting.CLASS_COLOURS[label] for s, (label, _) in aami.BEATS.items()}
 

@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from nodebook.figures.flipbook import png
-from nodebook.figures.plotting import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
+from nodebook.figures.plotting import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, WIDTH
 
-WIDTH = 4.7
 LOOKS = {
     "windows": ("neural ODE, random start", VERMILION, "o", "-"),
     "warm": ("neural ODE, estimate as start", ORANGE, "s", "-"),

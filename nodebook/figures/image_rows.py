@@ -7,9 +7,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from nodebook.figures import plotting
+from nodebook.figures.plotting import WIDTH
 from nodelib.data.find.provenance import Provenance
-
-WIDTH = 4.7
 
 
 def rows(images: Mapping[str, Iterable[Tensor]], provenance: Provenance) -> Figure:

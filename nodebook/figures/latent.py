@@ -7,10 +7,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from nodebook.figures.plotting import BLUE, CYCLE, GREEN, ORANGE, VERMILION
+from nodebook.figures.plotting import BLUE, CYCLE, GREEN, ORANGE, VERMILION, WIDTH
 from nodelib.data import spirals
-
-WIDTH = 4.7
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from nodebook.figures import plotting
+from nodebook.figures.plotting import WIDTH
 
-WIDTH = 4.7
 NAMES = {
     "node.relu": "NODE, ReLU",
     "node.tanh": "NODE, tanh",

@@ -14,10 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from torch import Tensor
 
-from nodebook.figures.plotting import BLUE, CYCLE, SKY, VERMILION
+from nodebook.figures.plotting import BLUE, CYCLE, SKY, VERMILION, WIDTH
 from nodelib.fields import LotkaVolterra
 
-WIDTH = 4.7
 BOX = ((0.1, 8.5), (0.1, 6.0))
 LEVELS = (0.65, 0.9, 1.3, 1.8, 2.4)
 WRONG = {0.1: "#fdebd0", 0.3: "#f8cf9c", 1.0: "#eea86a"}

@@ -30,6 +30,9 @@ CLASS_COLOURS: Mapping[str, str] = {
 }
 """Colour of each AAMI class of heartbeats."""
 
+WIDTH = 4.7
+"""Inches: nine points of lettering are then nine pixels on a screen that is 390 wide."""
+
 STYLE = {
     "figure.facecolor": "white",
     "figure.figsize": (7.2, 3.6),
