@@ -69,6 +69,7 @@ from nodebook.figures import heartbeat_tables as tables
 from nodebook.figures import heartbeats as figures
 from nodebook.figures import plotting
 from nodebook.figures.tables import shown
+from nodebook.figures.text import spread_of_few
 from nodelib import data
 from nodelib.models.heartbeats import heartbeat_classifier
 from nodelib.training.heartbeats import Beats, scores
@@ -76,9 +77,7 @@ from nodelib.training.heartbeats import Beats, scores
 plotting.use_style()
 pd.options.display.max_colwidth = None
 torch.set_num_threads(1)
-if profile == "full":
-    for name in EXPERIMENTS:
-        registry.record(name)
+registry.renew(profile, *EXPERIMENTS)
 
 # %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "The five classes, from the records that this page was built with: the mean of each class (thick), one standard deviation around it, and five beats drawn at random (thin). A beat begins at its R peak, is scaled to lie between 0 and 1, and is filled up with zeros.", "name": "fig-09-classes"}, "image": {"alt": "Five panels, one for each class N, S, V, F and Q, of scaled voltage against 1.5 seconds. Each has a thick mean curve with a band and five thin curves. The mean of N and S falls steeply from the peak and rises again towards the next beat; that of V falls slowly."}} tags=["hide-input"]
 beats = sets.whole("by-beat")
@@ -308,7 +307,7 @@ Markdown(
 (McNemar's test on the same beats: {chance}). The difference of the accuracies is
 {excess} percentage points, between {low} and {high} if patients are drawn
 again and again. The run of the ODE-Net took
-{tables.told([run.metric("slower") for run in level], 1)} times the processor time of the ResNet's. In the
+{spread_of_few([run.metric("slower") for run in level], 1)} times the processor time of the ResNet's. In the
 deck's logs an epoch takes 4.9 to 6.5 times as long. The printed network under `torchdiffeq`'s adjoint,
 as the deck ran it, takes {times.metric("slower.1e-2"):.1f} times the time of the printed ResNet
 at tolerance 0.01 and {times.metric("slower.1e-3"):.1f} times at 0.001, here on one core."""

@@ -68,9 +68,9 @@ from nodelib.data import rhythms
 plotting.use_style()
 torch.set_num_threads(1)
 torch.manual_seed(seed)
-if profile == "full":  # records again what the page shows; minutes
-    for name in ("ecg_preparation", "ecg_deck_models", "ecg_statistics", "ecg_cost"):
-        registry.record(name)
+registry.renew(
+    profile, "ecg_preparation", "ecg_deck_models", "ecg_statistics", "ecg_cost"
+)
 
 # %% tags=["knobs"]
 record = "208"  # of the MIT-BIH Arrhythmia Database; change it and run again

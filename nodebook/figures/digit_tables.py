@@ -8,10 +8,9 @@ from scipy.stats import binomtest
 
 from nodebook.evidence import claims, recorded
 from nodebook.figures.digits import METHODS, NAMES
-from nodebook.figures.text import spread
+from nodebook.figures.text import spread, spread_of_few
 
 IMAGES = 10_000
-NONE = "\N{EN DASH}"
 
 
 def theirs() -> dict[str, float]:
@@ -32,18 +31,11 @@ def errors() -> pd.DataFrame:
         found = recorded.values(runs, "test_error")
         rows[name] = {
             "theirs (%)": f"{printed[kind]:.2f}",
-            "ours (%)": few(found, 2),
+            "ours (%)": spread_of_few(found, 2),
             "seeds": f"{len(runs)}",
-            "minutes": few(recorded.values(runs, "minutes"), 0),
+            "minutes": spread_of_few(recorded.values(runs, "minutes"), 0),
         }
     return pd.DataFrame(rows).T.rename_axis("network")
-
-
-def few(values: Sequence[float], decimals: int) -> str:
-    """A spread, or what there is of one: the one number, or a dash."""
-    if len(values) > 1:
-        return spread(values, decimals)
-    return f"{values[0]:.{decimals}f}" if len(values) else NONE
 
 
 def longer(plans: Mapping[str, int], kinds: Sequence[str]) -> pd.DataFrame:

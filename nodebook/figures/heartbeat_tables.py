@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from nodebook.evidence import claims, recorded, registry
-from nodebook.figures.text import GLUE, spread
+from nodebook.figures.text import GLUE, spread_of_few
 from nodelib.data import aami
 
 NETWORKS = {"resnet": "ResNet", "ode-net": "ODE-Net"}
@@ -38,11 +38,6 @@ PUBLISHED = {
 Mondéjar-Guerra et al. compare themselves with, in the README of their repository."""
 
 
-def told(values: Sequence[float], decimals: int = 3) -> str:
-    """``spread`` over the seeds, or the value of a single one."""
-    return spread(values, decimals) if len(values) > 1 else f"{values[0]:.{decimals}f}"
-
-
 def printed(kind: str, what: str) -> float:
     """What the slides print of a network: its "accuracy", or "loss-1" to "loss-5"."""
     wanted = f"001-{kind.replace('-', '')}-{what}"
@@ -58,11 +53,11 @@ def by_beat() -> pd.DataFrame:
         minutes = [run.cpu_seconds / 60 for run in runs]
         rows[name] = {
             "parameters": f"{runs[0].parameters:,}",
-            "accuracy": told(recorded.values(runs, "test.accuracy"), 4),
+            "accuracy": spread_of_few(recorded.values(runs, "test.accuracy"), 4),
             "in the deck": str(printed(kind, "accuracy")),
-            "macro-F1": told(recorded.values(runs, "test.macro_f1")),
-            "loss": told(recorded.values(runs, "test.loss")),
-            "processor minutes": told(minutes, 0),
+            "macro-F1": spread_of_few(recorded.values(runs, "test.macro_f1")),
+            "loss": spread_of_few(recorded.values(runs, "test.loss")),
+            "processor minutes": spread_of_few(minutes, 0),
             "seeds": str(len(runs)),
         }
     return pd.DataFrame(rows).T.rename_axis("split by beat")
@@ -77,11 +72,11 @@ def between_patients() -> pd.DataFrame:
             continue
         low, high = runs[0].metric("interval.macro_f1")
         rows[name] = {
-            "accuracy": told(recorded.values(runs, "test.accuracy")),
-            "macro-F1": told(recorded.values(runs, "test.macro_f1")),
+            "accuracy": spread_of_few(recorded.values(runs, "test.accuracy")),
+            "macro-F1": spread_of_few(recorded.values(runs, "test.macro_f1")),
             "95 %": f"{low:.2f}{GLUE}to{GLUE}{high:.2f}",
             **{label: pair(runs, label) for label in aami.CLASSES[:4]},
-            "without 202": told(recorded.values(runs, "without_202.macro_f1")),
+            "without 202": spread_of_few(recorded.values(runs, "without_202.macro_f1")),
         }
     return pd.DataFrame(rows).T.rename_axis("DS1 to DS2")
 
@@ -151,10 +146,10 @@ def solvers() -> pd.DataFrame:
         names[f"Dormand-Prince, {float(text):g}"] = f"tolerance.{text}"
     rows = {
         told_as: {
-            "evaluations": told(recorded.values(runs, f"nfe.{name}"), 0),
-            "error of the state": told(recorded.values(runs, f"change.{name}"), 4),
-            "beats decided otherwise": told(recorded.values(runs, f"other.{name}"), 0),
-            "accuracy": told(recorded.values(runs, f"accuracy.{name}"), 4),
+            "evaluations": spread_of_few(recorded.values(runs, f"nfe.{name}"), 0),
+            "error of the state": spread_of_few(recorded.values(runs, f"change.{name}"), 4),
+            "beats decided otherwise": spread_of_few(recorded.values(runs, f"other.{name}"), 0),
+            "accuracy": spread_of_few(recorded.values(runs, f"accuracy.{name}"), 4),
         }
         for told_as, name in names.items()
     }

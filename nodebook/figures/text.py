@@ -13,6 +13,13 @@ def spread(values: Sequence[float], decimals: int = 3) -> str:
     return f"{mean:.{decimals}f}{GLUE}±{GLUE}{deviation:.{decimals}f}"
 
 
+def spread_of_few(values: Sequence[float], decimals: int = 3) -> str:
+    """``spread``, or what there is of one: the one number, or a dash."""
+    if len(values) > 1:
+        return spread(values, decimals)
+    return f"{values[0]:.{decimals}f}" if len(values) else "\N{EN DASH}"
+
+
 def loose_spread(values: Sequence[float], decimals: int = 3) -> str:
     """``spread`` that may go on the next line of a narrow column, before the ±."""
     return spread(values, decimals).replace(f"{GLUE}±", " ±")

@@ -6,7 +6,7 @@ import pytest
 
 from nodebook.evidence import results
 from nodebook.experiments.ch07_mnist import mnist_adjoint, mnist_memory, mnist_solvers
-from nodebook.figures import digit_controls, digit_tables, digits, plotting
+from nodebook.figures import digit_controls, digit_tables, digits, plotting, text
 
 ON_A_PHONE = 342
 """Width of a figure, in pixels, on a screen that is 390 wide."""
@@ -53,9 +53,9 @@ def test_lettering_is_nine_pixels_on_a_phone(name):
 
 
 def test_a_row_stands_with_no_seed_with_one_and_with_several():
-    assert digit_tables.few([], 2) == digit_tables.NONE
-    assert digit_tables.few([0.416], 2) == "0.42"
-    assert digit_tables.few([1.0, 2.0, 3.0], 1) == "2.0\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}1.0"
+    assert text.spread_of_few([], 2) == "\N{EN DASH}"
+    assert text.spread_of_few([0.416], 2) == "0.42"
+    assert text.spread_of_few([1.0, 2.0, 3.0], 1) == "2.0\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}1.0"
 
 
 def test_both_backpropagated_networks_stand_beside_the_papers_rk_net():

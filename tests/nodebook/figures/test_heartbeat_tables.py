@@ -6,11 +6,12 @@ import pytest
 
 from nodebook.evidence import results
 from nodebook.figures import heartbeat_tables as tables
+from nodebook.figures import text
 
 
 def test_a_single_seed_has_no_spread():
-    assert tables.told([0.5]) == "0.500"
-    assert tables.told([0.5, 0.7], 1) == "0.6\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0.1"
+    assert text.spread_of_few([0.5]) == "0.500"
+    assert text.spread_of_few([0.5, 0.7], 1) == "0.6\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0.1"
 
 
 def test_what_the_slides_print_is_looked_up_in_the_ledger():
