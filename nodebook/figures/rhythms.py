@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from nodebook.evidence import recorded
+from nodebook.figures.plotting import CLASS_COLOURS
 from nodelib.data import aami
 from nodelib.data.rhythms import Rhythm
 
@@ -21,9 +22,8 @@ def rhythm(events: Rhythm, seconds: float) -> Figure:
     for k, name in enumerate(aami.CLASSES):
         rows = early & (events.beat_class[:, k] == 1)
         if rows.any():
-            ax.plot(
-                minutes[rows], events.rr[rows], MARKS[name], markersize=4, linestyle="", label=name
-            )
+            look = {"color": CLASS_COLOURS[name], "linestyle": "", "markersize": 4, "label": name}
+            ax.plot(minutes[rows], events.rr[rows], MARKS[name], **look)
     ax.set(xlabel="time (min)", ylabel="R-R interval (s)")
     ax.legend(title="class", loc="upper right", ncols=5)
     return figure
