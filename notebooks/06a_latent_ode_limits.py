@@ -21,7 +21,7 @@
 # at 30 and 50 observed points; here it is behind. What makes the difference: the encoder, the ODE, the
 # length of training, or what is asked?
 
-# %% jupyter={"source_hidden": true} tags=["setup", "remove-cell"]
+# %% jupyter={"source_hidden": true} tags=["setup", "hide-cell"]
 # Where the library is missing, as on Colab, this installs it from the repository.
 import importlib.util
 import subprocess
@@ -33,19 +33,10 @@ if importlib.util.find_spec("nodelib") is None:
     if not (home / "nodelib").is_dir():
         home = Path("neural-ode-book").resolve()
         address = "https://github.com/neural-ode-book/neural-ode-book"
-        subprocess.run(
-            ["git", "clone", "--quiet", "--depth=1", address, str(home)], check=True
-        )
-    install = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--editable",
-        str(home),
-    ]
-    subprocess.run(install, check=True)
+        clone = ["git", "clone", "--quiet", "--depth=1", address, str(home)]
+        subprocess.run(clone, check=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "--editable", str(home)], check=True)
     sys.path.insert(0, str(home))
 
 # %%

@@ -24,8 +24,8 @@
 # This page builds both networks, trains them as the deck did, and then asks what 97 % means, when 83 %
 # of all beats are normal and every patient in the test has been trained on.
 
-# %% jupyter={"source_hidden": true} tags=["setup", "remove-cell"]
-# Where the library is missing, as on Colab, this installs it from the book's repository.
+# %% jupyter={"source_hidden": true} tags=["setup", "hide-cell"]
+# Where the library is missing, as on Colab, this installs it from the repository.
 import importlib.util
 import subprocess
 import sys
@@ -36,19 +36,10 @@ if importlib.util.find_spec("nodelib") is None:
     if not (home / "nodelib").is_dir():
         home = Path("neural-ode-book").resolve()
         address = "https://github.com/neural-ode-book/neural-ode-book"
-        subprocess.run(
-            ["git", "clone", "--quiet", "--depth=1", address, str(home)], check=True
-        )
-    install = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--editable",
-        str(home),
-    ]
-    subprocess.run(install, check=True)
+        clone = ["git", "clone", "--quiet", "--depth=1", address, str(home)]
+        subprocess.run(clone, check=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "--editable", str(home)], check=True)
     sys.path.insert(0, str(home))
 
 # %% tags=["parameters", "remove-cell"]
