@@ -66,18 +66,17 @@ def events_of(found: Chunks, rows: np.ndarray, drop: int) -> Events:
 
     Which beats are dropped depends on the chunk alone; the first always stays.
     """
-    times, series = found.times, []
-    for row in rows:
-        keep = np.ones(times.shape[1], bool)
+    chosen, series = found.rows(rows), []
+    for row, clock, rr, seen in zip(rows, chosen.times, chosen.rr, chosen.observed, strict=True):
+        keep = np.ones(len(clock), bool)
         if drop:
             drawn = np.random.default_rng((row, drop)).random(len(keep) - 1)
             keep[1:] = drawn >= drop / 100
-        scaled = (found.rr[row, keep] - CENTRE) / SPREAD
         series.append(
             (
-                torch.from_numpy(times[row, keep]),
-                torch.from_numpy(scaled)[:, None],
-                torch.from_numpy(found.observed[row, keep])[:, None],
+                torch.from_numpy(clock[keep]),
+                torch.from_numpy((rr[keep] - CENTRE) / SPREAD)[:, None],
+                torch.from_numpy(seen[keep])[:, None],
             )
         )
     return pad_events(series)
