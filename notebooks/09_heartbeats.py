@@ -42,16 +42,13 @@ if importlib.util.find_spec("nodelib") is None:
     subprocess.run([*pip, "--editable", str(home)], check=True)
     sys.path.insert(0, str(home))
 
-# %% tags=["parameters", "remove-cell"]
-profile = "quick"
-seed = 0
-
-# %% jupyter={"source_hidden": true} tags=["hide-input"]
+# %%
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown
+from torch import nn
 from torch.nn.functional import softmax
 
 from nodebook.evidence import claims, recorded, registry, results
@@ -60,12 +57,19 @@ from nodebook.figures import heartbeat_tables as tables
 from nodebook.figures import heartbeats as figures
 from nodebook.figures import plotting
 from nodebook.figures.tables import shown
-from nodebook.figures.text import spread_of_few
-from nodelib import data
+from nodebook.figures.text import significant, spread_of_few
+from nodebook.figures.verdicts import chosen, tally
+from nodelib import data, odeint
 from nodelib.models.heartbeats import heartbeat_classifier
 from nodelib.training.heartbeats import Beats, scores
 
 plotting.use_style()
+
+# %% jupyter={"source_hidden": true} tags=["parameters", "remove-cell"]
+profile = "quick"  # "full" trains and records all networks again: a day
+seed = 0
+
+# %% jupyter={"source_hidden": true} tags=["remove-cell"]
 pd.options.display.max_colwidth = None
 torch.set_num_threads(1)
 registry.renew(profile, *EXPERIMENTS)
@@ -77,27 +81,21 @@ plt.show()
 
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
-def mean(variant, metric, experiment="heartbeats"):
-    """Mean of a recorded metric over the seeds."""
-    return recorded.mean(experiment, variant, metric)
-
-
-nearest = {
-    split: recorded.runs("heartbeat_baselines", f"nearest.{split}")[0].metric("test")
-    for split in ("by-beat", "inter-patient")
-}
+found, printed = tables.accuracies(), tables.printed
 Markdown(
     f"""What the page finds:
 
-- in five epochs the ResNet is right on {mean("resnet.by-beat", "test.accuracy"):.1%} of the test beats and
-  the ODE-Net, with a third of the parameters, on {mean("ode-net.by-beat", "test.accuracy"):.1%}: both
-  more than the deck's {tables.printed("resnet", "accuracy"):.1%} and {tables.printed("ode-net", "accuracy"):.1%};
-- no network is needed for that: taking the class of the *nearest* training beat is right on
-  {nearest["by-beat"]["accuracy"]:.1%}, for the same patients are among the training beats;
+- in five epochs the ResNet is right on {found["ResNet", "by-beat"]:.1%} of the test
+  beats and the ODE-Net, with a third of the parameters, on
+  {found["ODE-Net", "by-beat"]:.1%}: both more than the deck's
+  {printed("resnet", "accuracy"):.1%} and {printed("ode-net", "accuracy"):.1%};
+- no network is needed for that: taking the class of the *nearest* training beat is
+  right on {found["nearest training beat", "by-beat"]:.1%}, for the same patients are
+  among the training beats;
 - with other patients in the test the ResNet is right on
-  {mean("resnet.inter-patient", "test.accuracy"):.1%}, the ODE-Net on
-  {mean("ode-net.inter-patient", "test.accuracy"):.1%}, and whoever always answers N on
-  {mean("always-n.inter-patient", "test.accuracy", "heartbeat_baselines"):.1%}."""
+  {found["ResNet", "inter-patient"]:.1%}, the ODE-Net on
+  {found["ODE-Net", "inter-patient"]:.1%}, and whoever always answers N on
+  {found["always N", "inter-patient"]:.1%}."""
 )
 
 # %% [markdown]
@@ -114,18 +112,18 @@ Markdown(f"`{beats.provenance}`")
 # 46 positions; at the end stand a normalisation, the mean over the positions and a linear layer to
 # five scores. In between, the ResNet has six blocks $z \mapsto z + g_k(z)$, each with weights of its
 # own. The ODE-Net follows $\dot z = f(t, z)$ from $t = 0$ to $1$, where $f$ is built like *one* such
-# block, whose convolutions see the time as one more channel. Here is all of it.
-# **Change a number at the top and run it again.**
+# block, whose convolutions see the time as one more channel. Here is all of it. These are the knobs:
+# **change a number and run from here again.**
+
+# %% tags=["knobs"]
+rate = 1e-3  # of Adam
+batch = 30  # beats in a step of the training
+steps = 25  # of the training
+tolerance = 1e-2  # of the solve: rtol and atol
+grad = "backprop"  # how it is differentiated; or "checkpoint", "adjoint"
+
 
 # %%
-from torch import nn
-
-from nodelib import odeint
-
-rate, batch, steps = 1e-3, 30, 25  # of Adam, beats in a batch, and steps
-tolerance, grad = 1e-2, "backprop"  # of the solve, and how it is differentiated
-
-
 class ResBlock(nn.Module):
     """z + g(z)."""
 
@@ -146,14 +144,10 @@ class Field(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.norm1, self.conv1 = (
-            nn.GroupNorm(32, 64),
-            nn.Conv1d(65, 64, 3, padding=1),
-        )
-        self.norm2, self.conv2 = (
-            nn.GroupNorm(32, 64),
-            nn.Conv1d(65, 64, 3, padding=1),
-        )
+        self.norm1 = nn.GroupNorm(32, 64)
+        self.conv1 = nn.Conv1d(65, 64, 3, padding=1)
+        self.norm2 = nn.GroupNorm(32, 64)
+        self.conv2 = nn.Conv1d(65, 64, 3, padding=1)
         self.norm3 = nn.GroupNorm(32, 64)
 
     def forward(self, t, z):
@@ -188,6 +182,7 @@ def network(body):
     return nn.Sequential(*before, *body, *after)
 
 
+# %%
 def train(net, draw):
     optimiser, losses = torch.optim.Adam(net.parameters(), rate), []
     for _ in range(steps):
@@ -216,19 +211,14 @@ for kind, net in built.items():
 
 # %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Loss of every batch in the training above, while this page was made.", "name": "fig-09-live"}, "image": {"alt": "Two falling, noisy curves of the loss against the step, one for the ResNet and one for the ODE-Net. Both begin at the dotted line of guessing, 1.61, and end below it."}} tags=["hide-input"]
 rng = np.random.default_rng(seed)
-groups = [
-    beats.train[beats.y[beats.train] == k] for k in np.unique(beats.y[beats.train])
-]
+classes = beats.y[beats.train]
+groups = [beats.train[classes == k] for k in np.unique(classes)]
 
 
 def draw():
     """A batch with as many beats of each class."""
-    rows = np.concatenate(
-        [rng.choice(rows, batch // len(groups)) for rows in groups]
-    )
-    return torch.from_numpy(beats.x[rows]).unsqueeze(1), torch.from_numpy(
-        beats.y[rows]
-    )
+    rows = np.concatenate([rng.choice(g, batch // len(groups)) for g in groups])
+    return torch.from_numpy(beats.x[rows])[:, None], torch.from_numpy(beats.y[rows])
 
 
 losses = {kind: train(net, draw) for kind, net in built.items()}
@@ -266,42 +256,27 @@ for kind, net in built.items():
 shown(tables.by_beat())
 
 # %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Recorded: loss on the test beats after each epoch, ours (a line for each seed), and as the deck prints it.", "name": "fig-09-epochs"}, "image": {"alt": "Two panels, ResNet and ODE-Net, of the loss on the test beats against the epoch, 1 to 5. In both, the recorded curve falls and lies below the dashed one of the deck at every epoch."}} tags=["hide-input"]
-EPOCHS = range(1, 6)
-ours = {
-    kind: [
-        [run.metric(f"loss.{k}") for k in EPOCHS]
-        for run in recorded.runs("heartbeats", f"{kind}.by-beat")
-    ]
-    for kind in tables.NETWORKS
-}
-printed = {
-    kind: [tables.printed(kind, f"loss-{k}") for k in EPOCHS]
-    for kind in tables.NETWORKS
-}
-figures.epochs(ours, printed)
+ours, theirs = tables.epochs()
+figures.epochs(ours, theirs)
 plt.show()
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 level = recorded.runs("heartbeat_comparison", "by-beat")
-alone = " and ".join(
-    f"{run.metric('only.ode-net')} against {run.metric('only.resnet')}"
-    for run in level
-)
-chance = ", ".join(f"p = {run.metric('p'):.1g}" for run in level)
+(times,) = recorded.runs("heartbeat_times")
 excess, low, high = (
-    f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
+    significant(value, 2)
     for value in (level[0].metric("excess"), *level[0].metric("interval"))
 )
-(times,) = recorded.runs("heartbeat_times")
 Markdown(
-    f"""Beats that the ODE-Net alone mistakes, against beats that the ResNet alone mistakes: {alone}
-(McNemar's test on the same beats: {chance}). The difference of the accuracies is
-{excess} percentage points, between {low} and {high} if patients are drawn
-again and again. The run of the ODE-Net took
-{spread_of_few([run.metric("slower") for run in level], 1)} times the processor time of the ResNet's. In the
-deck's logs an epoch takes 4.9 to 6.5 times as long. The printed network under `torchdiffeq`'s adjoint,
-as the deck ran it, takes {times.metric("slower.1e-2"):.1f} times the time of the printed ResNet
-at tolerance 0.01 and {times.metric("slower.1e-3"):.1f} times at 0.001, here on one core."""
+    f"""Beats that the ODE-Net alone mistakes, against beats that the ResNet alone
+mistakes: {tables.alone(level)} (McNemar's test on the same beats). The difference of
+the accuracies is {excess} percentage points, between {low} and {high} if patients
+are drawn again and again. The run of the ODE-Net took
+{spread_of_few(recorded.values(level, "slower"), 1)} times the processor time of the
+ResNet's. In the deck's logs an epoch takes 4.9 to 6.5 times as long. The printed
+network under `torchdiffeq`'s adjoint, as the deck ran it, takes
+{times.metric("slower.1e-2"):.1f} times the time of the printed ResNet at tolerance
+0.01 and {times.metric("slower.1e-3"):.1f} times at 0.001, here on one core."""
 )
 
 # %% [markdown]
@@ -310,14 +285,11 @@ at tolerance 0.01 and {times.metric("slower.1e-3"):.1f} times at 0.001, here on 
 # evaluations as it learns. This one does not; trained between patients, further down, it does.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
-grown = {
-    split: [run.metric(f"nfe.{k}") for k in (1, 5)]
-    for split in ("by-beat", "inter-patient")
-    for run in recorded.runs("heartbeats", f"ode-net.{split}")[:1]
-}
+grown = tables.evaluations()
 Markdown(
-    f"""Minutes of an epoch in the deck: 14.3 for the first, 18.8 for the last. Evaluations of a forward pass
-here: {grown["by-beat"][0]:.1f} and {grown["by-beat"][1]:.1f} by beat, {grown["inter-patient"][0]:.1f} and
+    f"""Minutes of an epoch in the deck: 14.3 for the first, 18.8 for the last.
+Evaluations of a forward pass here: {grown["by-beat"][0]:.1f} and
+{grown["by-beat"][1]:.1f} by beat, {grown["inter-patient"][0]:.1f} and
 {grown["inter-patient"][1]:.1f} between patients."""
 )
 
@@ -378,8 +350,9 @@ shown(tables.between_patients())
 (apart,) = recorded.runs("heartbeat_comparison", "inter-patient")
 low, high = apart.metric("interval")
 Markdown(
-    f"""Here the smaller network is ahead: the ODE-Net's accuracy is {apart.metric("excess"):.1f} percentage
-points above the ResNet's, between {low:.1f} and {high:.1f} when patients are drawn again and again."""
+    f"""Here the smaller network is ahead: the ODE-Net's accuracy is
+{apart.metric("excess"):.1f} percentage points above the ResNet's, between {low:.1f}
+and {high:.1f} when patients are drawn again and again."""
 )
 
 # %% [markdown]
@@ -396,17 +369,7 @@ shown(tables.published())
 # the table of their public code.
 
 # %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Recorded: confusion matrices of the ResNet, in percent of each row. Left: split by beat. Right: between patients.", "name": "fig-09-confusion"}, "image": {"alt": "Two tables of five by five percentages, rows the true class, columns the answer. On the left the diagonal is dark in all rows; on the right it is dark in rows N and V only."}} tags=["hide-input"]
-figures.confusion(
-    {
-        f"ResNet, {head}": recorded.runs("heartbeats", f"resnet.{split}")[0].metric(
-            "test.confusion"
-        )
-        for split, head in (
-            ("by-beat", "by beat"),
-            ("inter-patient", "between patients"),
-        )
-    }
-)
+figures.confusion(tables.confusions())
 plt.show()
 
 # %% [markdown]
@@ -455,15 +418,7 @@ shown(tables.solvers())
 # networks. Neither was trained on such beats.
 
 # %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Recorded: accuracy, by beat, when a share of the samples of the test beats is dropped and filled in.", "name": "fig-09-dropped"}, "image": {"alt": "Two falling curves of accuracy against the share of dropped samples, 0 to 80 percent, one for the ResNet and one for the ODE-Net."}} tags=["hide-input"]
-gaps = recorded.runs("heartbeat_dropped", "by-beat")
-figures.dropped(
-    {
-        kind: {
-            p: recorded.values(gaps, f"accuracy.{kind}.{p}") for p in (0, 20, 50, 80)
-        }
-        for kind in tables.NETWORKS
-    }
-)
+figures.dropped(tables.dropped())
 plt.show()
 
 # %% [markdown]
@@ -485,11 +440,16 @@ Markdown("\n".join(f"- {line}" for line in tables.missing(EXPERIMENTS)))
 # ## Verdicts
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
-counts = claims.count(verdict for _, verdict in claims.judged("09"))
-Markdown(
-    "Of the deck's statements on this application: "
-    + ", ".join(f"{number} {kind}" for kind, number in counts.items())
-    + ". Each stands, with its evidence, on the [scorecard](../book/scorecard)."
+tally("09")
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+chosen(
+    "001-resnet-accuracy",
+    "001-odenet-accuracy",
+    "001-single-block",
+    "001-odenet-slower",
+    "001-regular-heartbeats",
+    "001-adjusts-errors",
 )
 
 # %% [markdown]
@@ -554,64 +514,55 @@ print(otherwise)
 # the division between patients. {doc}`10_gru_ode_bayes` turns to series with gaps.
 
 # %% jupyter={"source_hidden": true} tags=["remove-cell"]
-# checks: what the fixed words of this page say of the recorded runs, and of the live ones
+# checks: what the fixed words say of the live runs and of the split by beat
 assert max(differences.values()) < 1e-3
 assert all(values[-1] < values[0] for values in losses.values())
 assert (resnet, ode_net) == (182_853, 59_333)
 assert otherwise["rk4"] <= otherwise["euler"]
-for kind in tables.NETWORKS:
-    assert mean(f"{kind}.by-beat", "test.accuracy") > tables.printed(
-        kind, "accuracy"
-    )
-    assert all(
-        run[k] < theirs
-        for run in ours[kind]
-        for k, theirs in enumerate(printed[kind])
-    )
-assert nearest["by-beat"]["accuracy"] > tables.printed("resnet", "accuracy")
-audited = tables.audited()
-trees, always = audited["boosted trees, R-R"], audited["always N"]
-assert trees["by beat"][0] > tables.printed("ode-net", "accuracy")
-assert [round(always[k][0], 2) for k in ("by beat", "DS1 to DS2")] == [0.83, 0.89]
-assert always["DS1 to DS2"][1] < 0.2
-beat, minutes, people = (
-    audited["nearest training beat"][k][1] for k in list(always)[:3]
-)
-assert beat - minutes < 0.05 < 0.4 < minutes - people
-for model in (
-    model
-    for experiment, model in tables.MODELS.values()
-    if experiment == "heartbeats"
-):
-    found = recorded.measured(
-        "heartbeats", f"{model}.inter-patient", "test.accuracy"
-    )
-    assert all(accuracy < always["DS1 to DS2"][0] for accuracy in found)
-for kind in tables.NETWORKS:
-    assert mean(f"{kind}.inter-patient", "test.sensitivity.V") > 0.7
-    assert mean(f"{kind}.inter-patient", "test.sensitivity.S") < 0.15
-assert mean("logistic.inter-patient", "test.accuracy", "heartbeat_baselines") > 0.9
-for name in ("logistic", "trees"):
-    assert (
-        mean(f"{name}.inter-patient", "test.sensitivity.S", "heartbeat_baselines")
-        < 0.15
-    )
+for kind, name in tables.NETWORKS.items():
+    assert found[name, "by-beat"] > printed(kind, "accuracy")
+    for run in ours[kind]:
+        assert all(own < deck for own, deck in zip(run, theirs[kind], strict=True))
+assert found["nearest training beat", "by-beat"] > printed("resnet", "accuracy")
+assert found["boosted trees, R-R", "by-beat"] > printed("ode-net", "accuracy")
 assert all(run.metric("verdict") == "lower" for run in level)
 assert times.metric("rises") == "no"
-assert apart.metric("advantage") == "some"
-assert apart.seed == 0
 assert grown["by-beat"][1] <= grown["by-beat"][0]
-assert grown["inter-patient"][1] > 1.2 * grown["inter-patient"][0]
-(solved,) = (run for run in recorded.runs("heartbeat_solvers") if run.seed == 0)
-assert solved.metric("falls") == "yes"
+(solved,) = recorded.runs("heartbeat_solvers")
+assert (solved.seed, solved.metric("falls")) == (0, "yes")
 assert solved.metric("moves") < 0.1
 assert solved.metric("other.rk4.2") < 10
-for percent in (20, 50, 80):
-    assert all(run.metric(f"excess.{percent}") < 0 for run in gaps)
-assert {
-    claim.id for claim, verdict in claims.judged("09") if verdict.kind == "refuted"
-} == {"001-single-block"}
-assert sum(nearest["inter-patient"]["confusion"][4]) == 7
+for run in recorded.runs("heartbeat_dropped"):
+    assert all(run.metric(f"excess.{percent}") < 0 for percent in (20, 50, 80))
 (layers,) = recorded.runs("heartbeat_layers")
 assert 25 < layers.metric("body.backprop") / layers.metric("body.checkpoint") < 35
 assert round(layers.metric("reduction") / 2**20) == 18
+
+# %% jupyter={"source_hidden": true} tags=["remove-cell"]
+# checks: what they say of the runs between patients, and of the ledger
+audited = tables.audited()
+always, nearest = audited["always N"], audited["nearest training beat"]
+assert [round(always[k][0], 2) for k in ("by beat", "DS1 to DS2")] == [0.83, 0.89]
+assert always["DS1 to DS2"][1] < 0.2
+beat, minutes, people = (nearest[k][1] for k in list(always)[:3])
+assert beat - minutes < 0.05 < 0.4 < minutes - people
+for experiment, model in tables.MODELS.values():
+    if experiment == "heartbeats":
+        right = recorded.measured(
+            experiment, f"{model}.inter-patient", "test.accuracy"
+        )
+        assert all(accuracy < always["DS1 to DS2"][0] for accuracy in right)
+for name in tables.NETWORKS.values():
+    assert tables.sensitivity(name, "V") > 0.7
+    assert tables.sensitivity(name, "S") < 0.15
+assert found["logistic regression, R-R", "inter-patient"] > 0.9
+for name in ("logistic regression, R-R", "boosted trees, R-R"):
+    assert tables.sensitivity(name, "S") < 0.15
+assert (apart.seed, apart.metric("advantage")) == (0, "some")
+assert grown["inter-patient"][1] > 1.2 * grown["inter-patient"][0]
+refuted = {c.id for c, result in claims.judged("09") if result.kind == "refuted"}
+assert refuted == {"001-single-block"}
+(matrix,) = recorded.measured(
+    "heartbeat_baselines", "nearest.inter-patient", "test.confusion"
+)
+assert sum(matrix[4]) == 7

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from nodebook.evidence import claims, recorded, registry
-from nodebook.figures.text import GLUE, spread_of_few
+from nodebook.evidence.results import Run
+from nodebook.figures.text import GLUE, listed, significant, spread_of_few
 from nodelib.data import aami
 
 NETWORKS = {"resnet": "ResNet", "ode-net": "ODE-Net"}
@@ -45,6 +46,74 @@ def printed(kind: str, what: str) -> float:
     return found
 
 
+def accuracies() -> dict[tuple[str, str], float]:
+    """Accuracy on the test beats, mean over the seeds, by name of the classifier and division."""
+    return {
+        (name, split): recorded.mean(experiment, f"{model}.{split}", "test.accuracy")
+        for name, (experiment, model) in MODELS.items()
+        for split in ("by-beat", "inter-patient")
+        if recorded.runs(experiment, f"{model}.{split}")
+    }
+
+
+def sensitivity(name: str, label: str) -> float:
+    """Share of the beats of a class in DS2 that a classifier finds, mean over the seeds."""
+    experiment, model = MODELS[name]
+    return recorded.mean(experiment, f"{model}.inter-patient", f"test.sensitivity.{label}")
+
+
+def epochs() -> tuple[dict[str, list[list[float]]], dict[str, list[float]]]:
+    """Loss on the test beats after each epoch by network: of each seed, and as printed."""
+    counted = range(1, 6)
+    ours = {
+        kind: [
+            [run.metric(f"loss.{k}") for k in counted]
+            for run in recorded.runs("heartbeats", f"{kind}.by-beat")
+        ]
+        for kind in NETWORKS
+    }
+    return ours, {kind: [printed(kind, f"loss-{k}") for k in counted] for kind in NETWORKS}
+
+
+def alone(comparisons: Sequence[Run]) -> str:
+    """Beats that one network alone mistakes, by seed: "10 against 5 (p = 0.3)"."""
+    return listed(
+        f"{run.metric('only.ode-net')} against {run.metric('only.resnet')} "
+        f"(p{GLUE}={GLUE}{significant(run.metric('p'), 1)})"
+        for run in comparisons
+    )
+
+
+def evaluations() -> dict[str, tuple[float, float]]:
+    """Evaluations of a forward pass in the first and the last epoch, by division; seed 0."""
+    first = {
+        split: recorded.runs("heartbeats", f"ode-net.{split}")[0]
+        for split in ("by-beat", "inter-patient")
+    }
+    return {split: (run.metric("nfe.1"), run.metric("nfe.5")) for split, run in first.items()}
+
+
+def confusions() -> dict[str, list[list[int]]]:
+    """Confusion matrices of the ResNet of seed 0, split by beat and between patients."""
+    return {
+        f"ResNet, {told_as}": recorded.runs("heartbeats", f"resnet.{split}")[0].metric(
+            "test.confusion"
+        )
+        for split, told_as in (("by-beat", "by beat"), ("inter-patient", "between patients"))
+    }
+
+
+def dropped() -> dict[str, dict[int, list[float]]]:
+    """Accuracy of each seed by network and percentage of samples dropped."""
+    return {
+        kind: {
+            percent: recorded.measured("heartbeat_dropped", "by-beat", f"accuracy.{kind}.{percent}")
+            for percent in (0, 20, 50, 80)
+        }
+        for kind in NETWORKS
+    }
+
+
 def by_beat() -> pd.DataFrame:
     """Both networks by the protocol of the slides."""
     rows = {}
@@ -81,7 +150,7 @@ def between_patients() -> pd.DataFrame:
     return pd.DataFrame(rows).T.rename_axis("DS1 to DS2")
 
 
-def pair(runs: Sequence, label: str) -> str:
+def pair(runs: Sequence[Run], label: str) -> str:
     """Sensitivity and predictivity of a class in percent, means over the seeds."""
     means = (
         statistics.fmean(recorded.values(runs, f"test.{name}.{label}"))

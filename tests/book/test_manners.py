@@ -7,7 +7,7 @@ import pytest
 from building import CHAPTERS
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-NOT_YET = {"09_heartbeats"}
+NOT_YET: set[str] = set()
 """Chapters that still lack them. The list only shrinks: one that has them must leave it."""
 
 
