@@ -45,7 +45,7 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from nodebook.evidence import recorded, registry
-from nodebook.experiments.ch01_residual import depth_limit, euler_exponential
+from nodebook.experiments.ch01_residual import depth_limit
 from nodebook.figures import plotting, residual
 from nodebook.figures.sources import source
 from nodebook.figures.verdicts import tally
@@ -67,8 +67,9 @@ plt.show()
 # 3. **The solver is part of the model.** A network trained with two Euler steps classifies well
 #    with two Euler steps. Solve the same network exactly, and one in fourteen of its answers turns wrong.
 #
-# Behind it stand three pages: {doc}`what depth does to plain and to residual networks <01a_depth>`,
-# {doc}`what no flow can do <01b_flows>`, and {doc}`recurrent networks in time <01c_recurrent>`.
+# Behind it stand four pages: {doc}`what depth does to plain and to residual networks <01a_depth>`,
+# {doc}`what no flow can do <01b_flows>`, {doc}`recurrent networks in time <01c_recurrent>`, and
+# {doc}`Euler's method, by itself <01d_euler>`.
 # The five documents that are tested here, from a Russian review to the slides of CIDA, are introduced in
 # {doc}`../book/documents`.
 
@@ -92,7 +93,7 @@ rtol, atol = 1e-4, 1e-4  # tolerances of the adaptive solver
 
 # %% jupyter={"source_hidden": true} tags=["remove-cell"]
 torch.set_num_threads(1)  # networks as small as these lose time by sharing it
-registry.renew(profile, "euler_exponential", "depth_limit")
+registry.renew(profile, "depth_limit")
 
 # %% [markdown]
 # The data are two half moons in the plane; the task is to tell them apart.
@@ -330,74 +331,11 @@ plt.show()
 # two errors instead of one {cite}`hairer1993solving`.)
 
 # %% [markdown]
-# ## Euler's method, by itself
-#
-# The CIDA slides begin with the equation that everybody has solved:
-#
-# $$
-# \frac{\mathrm dy}{\mathrm dx} = y, \qquad y(0) = 1 .
-# $$ (eq-01-exponential)
-#
-# At every point the slope is to be the height. **Euler's method** goes a little way along the slope,
-# looks at the slope again, and so on. With $n$ steps of length $h = 1/n$,
-#
-# $$
-# \begin{gathered}
-# y_{i+1} = y_i + h\, y_i, \quad\text{hence} \\
-# y_n = \Bigl(1 + \frac1n\Bigr)^{n} ,
-# \end{gathered}
-# $$ (eq-01-compound)
-#
-# which is compound interest and tends to $\mathrm e$ ({numref}`fig-01-euler`).
-
-
-# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "The equation dy/dx = y. Short grey lines: the slope that it asks for at each point. Black: the solution through (0, 1). Dots: Euler's method, each step straight along the slope where it begins.", "name": "fig-01-euler"}, "image": {"alt": "A field of short slope lines that steepen upwards. A black curve rises from 1 to 2.72 over x from 0 to 1. Four chains of dots joined by straight lines start with it and end below it, the coarser the lower: at 2, 2.25, 2.44 and 2.64."}} tags=["remove-input"]
-def walk(n):
-    grid = torch.linspace(0, 1, n + 1, dtype=torch.float64)
-    start = torch.ones((), dtype=torch.float64)
-    return odeint(euler_exponential.field, start, grid, method="euler")
-
-
-residual.slopes(walk, (1, 2, 4, 16))
-plt.show()
-
-# %% [markdown]
-# Halving the step halves the error. A method whose error after a fixed time falls as $h^p$ has
-# **order** $p$ {cite}`hairer1993solving`. Euler's has order 1; it is the explicit Runge-Kutta method
-# with one stage. The Russian review prints it on a unit interval for $i = \overline{0, n}$, that is
-# from 0 to $n$. These are $n + 1$ steps of length $1/n$, and the last leads out of the block:
-
-# %%
-n = 8
-for last in (n - 1, n):
-    value = euler_exponential.euler(n, last=last)
-    print(f"i = 0 ... {last}: to x = {(last + 1) / n}, y = {value:.4f}")
-
-# %% [markdown]
-# The range should be $i = \overline{0, n-1}$.
-#
-# "The more nodes, the more accurate", and "with any accuracy given in advance", says the review of
-# such methods. {numref}`fig-01-accuracy` shows how far that goes: to rounding and no further.
-
-# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Relative error of y(1) for dy/dx = y. Above: Euler's method against the number of steps. Below: the adaptive method against the tolerance (relative = absolute); a cross marks where the solver refuses.", "name": "fig-01-accuracy"}, "image": {"alt": "Two log-log panels. Above: both lines fall with slope minus one; that of single precision bends and rises again at the right end. Below: against a tolerance that tightens to the right the errors fall, then level off, in double precision near ten to the minus sixteen, in single precision near ten to the minus seven, where they rise again to ten to the minus six; crosses mark refusals beyond."}} tags=["remove-input"]
-(exponential,) = recorded.runs("euler_exponential")
-residual.accuracy(exponential)
-plt.show()
-
-# %% jupyter={"source_hidden": true} tags=["remove-input"]
-source("euler_exponential")
-
-# %% [markdown]
-# In single precision Euler's error is least with 65,536 steps and then grows: each step rounds, and
-# rounding errors add up. The adaptive method ends near the last digit of the number, and says so
-# when it is asked for more. It keeps its promise here, about single steps. On the random fields below the
-# error at the end was from 1.1 to 8.7 times the tolerance.
-
-# %% [markdown]
 # ## A residual step is an Euler step
 #
-# Put a step length of 1 in front of $f$, and {eq}`eq-01-residual` is Euler's method for
-# $\dot h = f$. The two programs round the same products and sums in the same order, since multiplying by 1
+# Euler's method for $\dot h = f$ goes a length $\Delta t$ straight along $f$, looks at $f$ again, and so
+# on; {doc}`01d_euler` tries it on the equation that everybody has solved. With a step length of 1 it
+# is {eq}`eq-01-residual`. The two programs round the same products and sums in the same order, since multiplying by 1
 # is exact. So they should agree not nearly, but **to the last bit**:
 
 # %%
@@ -468,9 +406,9 @@ print(f"flow(s) after flow(t), against flow(s + t): relative error {error:.0e}")
 # The interesting verdicts of this page:
 #
 # - *Holds*: residual blocks are Euler's method (the Russian review, Bu), and ever shorter steps tend to an ODE.
-# - *In part*: "with any accuracy" (the review): down to rounding. "Much better with modern
+# - *In part*: "with any accuracy" (the review): down to rounding ({doc}`01d_euler`). "Much better with modern
 #   approaches" (Bu): not with one or two evaluations.
-# - *Corrected*: the range of $i$ in the review's Euler method.
+# - *Corrected*: the range of $i$ in the review's Euler method ({doc}`01d_euler`).
 #
 # The CIDA slides add that "in general" the exact function cannot be had. That is a fact about
 # formulas, not about functions: a solution can exist without being a formula.
@@ -573,8 +511,5 @@ assert max(lengths) > 20 * min(lengths)
 assert (fixed.z[-1] - truth).norm() > 10 * (end - truth).norm()
 first = {b: recorded.values(runs, f"budget.{b}") for b in depth_limit.BUDGETS}
 assert [b for b, won in first.items() if won.count("euler") > 2] == [1, 2]
-assert exponential.metric("finest.float32") == 65_536
-over = sorted(recorded.values(runs, "global_over_local"))
-assert [f"{over[0]:.1f}", f"{over[-1]:.1f}"] == ["1.1", "8.7"]
 for dtype in ("float32", "float64"):
     assert all(recorded.values(runs, f"bit_for_bit.{dtype}"))
