@@ -294,10 +294,13 @@ def bench(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the ratios to this file.")
     ] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Also keep each benchmark under results/bench.")
+    ] = False,
 ) -> None:
     """Measure speed as a ratio against a peer, interleaved in this process."""
+    from nodebook import paths
     from nodebook.benchmarks import harness
-    from nodelib import files
 
     with one_message():
         ratios = []
@@ -309,10 +312,11 @@ def bench(
                 spread = f"{r.ratio:.3f} ({r.low:.3f} to {r.high:.3f})"
                 table.add_row(r.name, r.peer, f"{r.ours_ms:.2f}", f"{r.theirs_ms:.2f}", spread)
             ratios += measured
+            if record:
+                harness.write(paths.measurements() / f"{benchmark}.json", measured)
         console.print(table)
         if json_file:
-            text = json.dumps(harness.report(ratios), indent=1) + "\n"
-            files.write(json_file, text.encode())
+            harness.write(json_file, ratios)
 
 
 if __name__ == "__main__":

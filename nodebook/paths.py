@@ -29,6 +29,11 @@ def results() -> Path:
     return root() / "results"
 
 
+def measurements() -> Path:
+    """Folder of the recorded measurements of speed."""
+    return results() / "bench"
+
+
 def build() -> Path:
     """Folder for everything that can be made again."""
     return root() / "_build"

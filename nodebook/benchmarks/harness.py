@@ -5,16 +5,20 @@ times are shown but never compared between runs; only the ratio within a run mea
 """
 
 import importlib
+import json
 import pkgutil
-import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
 import torch
 
 from nodebook.benchmarks import contests
+from nodebook.evidence import surroundings
+from nodelib import files
 from nodelib.errors import NodelibError
 
 REPEATS = 15
@@ -93,15 +97,26 @@ def measure(contest: Contest, repeats: int = REPEATS) -> Ratio:
     )
 
 
-def report(ratios: list[Ratio]) -> dict[str, object]:
-    """The ratios with what they were measured on, ready for JSON."""
+def report(ratios: Sequence[Ratio]) -> dict[str, object]:
+    """The ratios with the code and the machine that they were measured on, ready for JSON."""
+    commit, modified = surroundings.commit()
     return {
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "machine": platform.machine(),
-        "python": platform.python_version(),
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": commit,
+        "modified": modified,
+        "hardware": surroundings.hardware(),
+        "versions": surroundings.versions(),
         "ratios": [asdict(ratio) for ratio in ratios],
     }
+
+
+def write(file: Path, ratios: Sequence[Ratio]) -> None:
+    """Put a report into a file, whole or not at all.
+
+    Raises:
+        NodelibError: if the file cannot be written.
+    """
+    files.write(file, (json.dumps(report(ratios), indent=1) + "\n").encode())
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -150,7 +150,8 @@ def one(experiment: str, variant: str, seed: int = 0) -> Run:
 
 def experiments() -> list[str]:
     """Names of the experiments of which something is recorded."""
-    return sorted({path.parent.name for path in paths.results().glob("*/*.json")})
+    folders = {path.parent for path in paths.results().glob("*/*.json")}
+    return sorted(folder.name for folder in folders - {paths.measurements()})
 
 
 def fingerprint(experiment: str) -> str:

@@ -7,10 +7,11 @@ import torch
 import torchdiffeq
 from typer.testing import CliRunner
 
-from nodebook import cli
+from nodebook import cli, paths
 from nodebook.benchmarks import harness
 from nodebook.benchmarks.contests import guards, mnist
 from nodebook.benchmarks.harness import Contest
+from nodebook.evidence import results
 from nodelib.errors import NodelibError, SolverError
 
 
@@ -96,12 +97,18 @@ def test_an_unknown_benchmark_is_refused_with_the_known_ones():
         harness.run("nonsense")
 
 
-def test_the_report_is_written_as_json(tmp_path, monkeypatch):
+def test_the_report_is_written_as_json_and_kept_apart_from_recorded_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(harness, "REPEATS", 2)
+    monkeypatch.setattr(paths, "results", lambda: tmp_path / "results")
     target = tmp_path / "bench.json"
-    result = CliRunner().invoke(cli.app, ["bench", "solve", "--json", str(target)])
+    result = CliRunner().invoke(cli.app, ["bench", "solve", "--json", str(target), "--record"])
     assert result.exit_code == 0, result.output
     report = json.loads(target.read_text())
     assert {r["peer"] for r in report["ratios"]} == {"torchdiffeq"}
     assert all(r["ratio"] > 0 for r in report["ratios"])
     assert not target.with_name("bench.json.part").exists()
+    kept = json.loads((tmp_path / "results" / "bench" / "solve.json").read_text())
+    assert kept["ratios"] == report["ratios"]
+    assert kept["hardware"]["cpu"]
+    assert kept["commit"]
+    assert results.experiments() == []
