@@ -201,10 +201,13 @@ def verify(
     only: Annotated[str | None, typer.Option("--only", help="One experiment.")] = None,
     jobs: Annotated[int, typer.Option(help="Runs to derive again at the same time.")] = 1,
     whole: Annotated[
-        bool, typer.Option("--all", help="Also what takes long and is looked at in part otherwise.")
+        bool, typer.Option("--all", help="Every seed, and the whole of what is looked at in part.")
     ] = False,
 ) -> None:
-    """Derive every recorded result again and compare; exit 1 if one or a verdict differs."""
+    """Derive recorded results again and compare; exit 1 if one or a verdict differs.
+
+    Of every variant the first seed is derived again, of one experiment (--only) every seed.
+    """
     from nodebook.evidence import verification
 
     with one_message():

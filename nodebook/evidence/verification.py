@@ -18,6 +18,8 @@ from nodebook.evidence.metrics import flatten, plain
 
 ABSENT = "nothing"
 SAME, DIFFERS, UNCHECKED = "same", "differs", "cannot be checked here"
+UNREPEATED = "files whole"
+"""Of a further seed that is not derived again: its files can be read and belong together."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Check:
     experiment: str
     variant: str
     seed: int
-    status: Literal["same", "differs", "cannot be checked here"]
+    status: Literal["same", "differs", "cannot be checked here", "files whole"]
     compared: int = 0
     left: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
@@ -64,17 +66,22 @@ class OtherVerdict:
 
 @dataclass(frozen=True)
 class Task:
-    """One recorded run to check, with the data sets that it lacks here; ``whole``: without PART."""
+    """One recorded run to check, with the data sets that it lacks here.
+
+    ``whole``: without PART; ``files_only``: nothing is derived again.
+    """
 
     run: results.Run
     missing: tuple[str, ...] = ()
     whole: bool = False
+    files_only: bool = False
 
 
 def plan(only: str | None = None, *, whole: bool = False) -> list[Task]:
     """The recorded runs of all experiments, or of ``only`` one, in order.
 
-    Where an experiment's ``rederive`` looks at a part, ``whole`` asks for everything.
+    Of all experiments the first seed of each variant is derived again, of one every seed. Where an
+    experiment's ``rederive`` looks at a part, that part is. ``whole`` asks for everything.
 
     Raises:
         ResultsError: if nothing is recorded of ``only``, a recorded file is malformed, or a
@@ -89,7 +96,13 @@ def plan(only: str | None = None, *, whole: bool = False) -> list[Task]:
             )
         recorded = [only]
     complete = functools.cache(registry.is_complete)  # many need the same
-    return [task for name in recorded for task in _tasks(name, complete, whole)]
+    tasks = [task for name in recorded for task in _tasks(name, complete, whole)]
+    if whole or only is not None:
+        return tasks
+    return [
+        dataclasses.replace(task, files_only=_variant(task) == _variant(before))
+        for before, task in zip([None, *tasks], tasks, strict=False)
+    ]
 
 
 def check_all(tasks: Sequence[Task], jobs: int = 1) -> Iterator[Check]:
@@ -122,6 +135,8 @@ def check(task: Task) -> Check:
         run.tensors()
     except ResultsError as error:
         return Check(*identity, DIFFERS, reason=str(error))
+    if task.files_only:
+        return Check(*identity, UNREPEATED)
     if task.missing:
         return Check(*identity, UNCHECKED, reason=registry.data_remedy(task.missing))
     partly = hasattr(module, "rederive_all") and not task.whole
@@ -185,6 +200,8 @@ def summary(checks: Sequence[Check], others: Sequence[OtherVerdict]) -> str:
     """What came of it all, in one line."""
     counts = Counter(c.status for c in checks)
     parts = [f"{counts[kind]} {kind}" for kind in (SAME, DIFFERS, UNCHECKED) if counts[kind]]
+    if counts[UNREPEATED]:
+        parts.append(f"of {counts[UNREPEATED]} further seeds only the files (numbers with --all)")
     partly = sum(1 for c in checks if c.left)
     parts_of = sum(1 for c in checks if c.part)
     aside = sum(len(c.by_processor) for c in checks)
@@ -196,6 +213,10 @@ def summary(checks: Sequence[Check], others: Sequence[OtherVerdict]) -> str:
         + (f"; {parts_of} runs were looked at in part (all of them with --all)" if parts_of else "")
         + f"; {f'{len(others)} verdicts change' if others else 'every verdict the same'}"
     )
+
+
+def _variant(task: Task | None) -> tuple[str, str] | None:
+    return task and (task.run.experiment, task.run.variant)
 
 
 def _tasks(name: str, complete: Callable[[str], bool], whole: bool) -> list[Task]:

@@ -43,7 +43,7 @@ def edit(path, change):
 
 def test_runs_that_come_out_again_are_the_same(module):
     registry.record("toy")
-    checks = verification.verify()
+    checks = verification.verify(whole=True)
     assert [(check.variant, check.seed, check.status) for check in checks] == [
         ("a", 0, "same"),
         ("a", 1, "same"),
@@ -54,10 +54,27 @@ def test_runs_that_come_out_again_are_the_same(module):
     assert verification.verify("toy") == checks
 
 
+def test_by_default_the_first_seed_of_each_variant_is_derived_again_and_files_are_read(module):
+    _, further, *_ = registry.record("toy")
+    checks = verification.verify()
+    assert [(check.variant, check.seed, check.status) for check in checks] == [
+        ("a", 0, "same"),
+        ("a", 1, "files whole"),
+        ("b", 0, "same"),
+        ("b", 1, "files whole"),
+    ]
+    assert verification.summary(checks, []) == (
+        "4 recorded runs: 2 same, of 2 further seeds only the files (numbers with --all); "
+        "12 values compared; every verdict the same"
+    )
+    further.with_suffix(".safetensors").write_bytes(b"other")
+    assert verification.verify()[1].status == "differs"
+
+
 def test_a_tampered_metric_differs_and_is_named_with_both_values(module):
     registry.record("toy")
     edit(paths.results() / "toy" / "a-seed1.json", lambda e: e["metrics"].update(sum=12.0001))
-    bad = [check for check in verification.verify() if check.status == "differs"]
+    bad = [check for check in verification.verify("toy") if check.status == "differs"]
     assert [(check.variant, check.seed) for check in bad] == [("a", 1)]
     assert bad[0].differences == (verification.Difference("sum", 12.0001, 12.0),)
 
@@ -76,7 +93,7 @@ def test_a_tampered_metric_differs_and_is_named_with_both_values(module):
 def test_any_kind_of_tampering_is_seen(module, change):
     (path,) = registry.record("toy", ["a"], [0])
     edit(path, change)
-    (check,) = verification.verify()
+    (check,) = verification.verify("toy")
     assert check.status == "differs"
     assert len(check.differences) == 1
 
@@ -85,7 +102,7 @@ def test_tampered_weights_differ_even_where_the_metrics_do_not(module):
     (path,) = registry.record("toy", ["a"], [0])
     weights = path.with_suffix(".safetensors")
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
-    (check,) = verification.verify()
+    (check,) = verification.verify("toy")
     assert check.status == "differs"
     assert "SHA-256 differs" in check.reason
 
@@ -97,17 +114,17 @@ def test_metrics_are_derived_from_the_recorded_weights_where_the_experiment_can(
     module.rederive = rederive
     (path,) = registry.record("toy", ["a"], [0])
     module.run = None
-    (check,) = verification.verify()
+    (check,) = verification.verify("toy")
     assert (check.status, check.compared, check.left) == ("same", 1, ("count", "kind", "seconds"))
     edit(path, lambda e: e["metrics"].update(sum=5.0))
-    (check,) = verification.verify()
+    (check,) = verification.verify("toy")
     assert check.differences == (verification.Difference("sum", 5.0, 6.0),)
 
 
 def test_a_metric_that_was_never_recorded_is_a_difference(module):
     module.rederive = lambda run: {"new": 1}
     registry.record("toy", ["a"], [0])
-    (check,) = verification.verify()
+    (check,) = verification.verify("toy")
     assert check.differences == (verification.Difference("new", "nothing", 1),)
 
 
@@ -115,10 +132,10 @@ def test_tolerance_is_tight_unless_the_experiment_says_otherwise(module):
     (path,) = registry.record("toy", ["a"], [0])
     edit(path, lambda e: e["metrics"].update(sum=6.0 * (1 + 1e-8), count=3, seconds=0.6))
     module.TOLERANCE = {"seconds": float("inf")}
-    (check,) = verification.verify()
+    (check,) = verification.verify("toy")
     assert [d.metric for d in check.differences] == ["sum"]
     module.TOLERANCE = {"sec*": float("inf"), "sum": 1e-7}
-    (check,) = verification.verify()
+    (check,) = verification.verify("toy")
     assert check.status == "same"
 
 
@@ -141,12 +158,12 @@ def test_a_run_cannot_be_checked_without_its_data_and_says_how_to_get_it(
     (path,) = registry.record("toy", ["a"], [0])
     monkeypatch.setattr(registry.data, "heart", heart, raising=False)
     module.NEEDS = ("heart",)
-    (check,) = verification.verify()
+    (check,) = verification.verify("toy")
     assert check.status == "cannot be checked here"
     assert "heart" in check.reason
     assert "nodelib data fetch heart" in check.reason
     path.with_suffix(".safetensors").unlink()
-    (check,) = verification.verify()
+    (check,) = verification.verify("toy")
     assert check.status == "differs"
 
 
@@ -160,21 +177,21 @@ def test_a_run_whose_experiment_is_gone_is_an_error(module, monkeypatch):
     registry.record("toy", ["a"], [0])
     monkeypatch.setattr(registry, "names", lambda: ["another"])
     with pytest.raises(ResultsError, match="belongs to experiment 'toy', which is gone"):
-        verification.verify()
+        verification.verify("toy")
 
 
 def test_a_run_of_a_variant_that_is_gone_is_an_error(module):
     registry.record("toy", ["a"], [0])
     module.VARIANTS = ("b",)
     with pytest.raises(ResultsError, match=r"variant 'a'.*does not have"):
-        verification.verify()
+        verification.verify("toy")
 
 
 def test_a_malformed_run_is_an_error(module):
     (path,) = registry.record("toy", ["a"], [0])
     path.write_text("{")
     with pytest.raises(ResultsError, match="no readable JSON"):
-        verification.verify()
+        verification.verify("toy")
     assert results.experiments() == ["toy"]
 
 
@@ -186,7 +203,7 @@ def test_damaged_data_is_reported_and_not_taken_for_absent(module, monkeypatch):
     monkeypatch.setattr(registry.data, "heart", heart, raising=False)
     module.NEEDS = ("heart",)
     with pytest.raises(ChecksumError, match="damaged"):
-        verification.verify()
+        verification.verify("toy")
 
 
 def test_what_belongs_to_the_processor_is_shown_and_decides_nothing(module):
@@ -194,11 +211,11 @@ def test_what_belongs_to_the_processor_is_shown_and_decides_nothing(module):
     module.run = lambda variant, seed: Outcome(metrics={"bits": {"tenth": True}, "n": 1})
     (path,) = registry.record("toy", ["a"], [0])
     edit(path, lambda e: e["metrics"].update(bits={"tenth": False}))
-    (check,) = verification.verify()
+    (check,) = verification.verify("toy")
     assert check.status == "same"
     assert check.by_processor == (verification.Difference("bits.tenth", False, True),)
     module.BY_PROCESSOR = ()
-    (check,) = verification.verify()
+    (check,) = verification.verify("toy")
     assert check.status == "differs"
 
 
@@ -208,7 +225,7 @@ def test_what_belongs_to_the_processor_must_be_there_and_of_its_type(module, bit
     module.run = lambda variant, seed: Outcome(metrics={"bits": {"tenth": True}, "n": 1})
     (path,) = registry.record("toy", ["a"], [0])
     edit(path, lambda e: e["metrics"].update(bits=bits))
-    assert verification.verify()[0].status == "differs"
+    assert verification.verify("toy")[0].status == "differs"
 
 
 def test_no_claim_rests_on_what_belongs_to_the_processor():
@@ -273,10 +290,10 @@ def claim_on_sum(module):
 
 def test_verdicts_are_computed_again_from_what_was_derived(claim_on_sum):
     (path,) = registry.record("toy", ["a"], [0])
-    assert verification.other_verdicts(verification.verify()) == []
+    assert verification.other_verdicts(verification.verify("toy")) == []
     edit(path, lambda e: e["metrics"].update(sum=7.0))
     claim_on_sum.TOLERANCE = {"sum": 1.0}
-    checks = verification.verify()
+    checks = verification.verify("toy")
     assert [check.status for check in checks] == ["same"], "the tolerance is too wide to see it"
     others = verification.other_verdicts(checks)
     assert others == [verification.OtherVerdict("c1", "refuted", "reproduced")]
@@ -286,7 +303,7 @@ def test_verdicts_are_computed_again_from_what_was_derived(claim_on_sum):
 def test_what_is_not_derived_again_keeps_its_recorded_value_in_the_verdict(claim_on_sum):
     claim_on_sum.rederive = lambda run: {"count": 3}
     registry.record("toy", ["a"], [0])
-    assert verification.other_verdicts(verification.verify()) == []
+    assert verification.other_verdicts(verification.verify("toy")) == []
 
 
 def test_the_summary_counts_every_kind():
@@ -306,7 +323,7 @@ def test_the_summary_counts_every_kind():
 def test_weights_that_are_missing_are_named(module):
     (path,) = registry.record("toy", ["a"], [0])
     path.with_suffix(".safetensors").unlink()
-    (check,) = verification.verify()
+    (check,) = verification.verify("toy")
     assert check.status == "differs"
     assert "a-seed0.safetensors is missing" in check.reason
 
@@ -316,7 +333,7 @@ def test_a_part_is_derived_again_by_default_and_everything_if_asked(module):
     module.rederive_all = lambda run: {"sum": 6.0, "count": 3, "kind": run.variant}
     module.PART = "the sum"
     registry.record("toy", ["a"], [0])
-    (partly,), (whole,) = verification.verify(), verification.verify(whole=True)
+    (partly,), (whole,) = verification.verify("toy"), verification.verify(whole=True)
     assert (partly.compared, partly.part, whole.compared, whole.part) == (1, "the sum", 3, "")
     assert "1 runs were looked at in part (all of them with --all)" in verification.summary(
         [partly], []
