@@ -81,8 +81,8 @@ Markdown(f"""What the book finds, in three lines:
 
 1. Of {len(judged)} statements {held} hold as they stand and {fallen} do not;
    {in_part} hold in part, {open_yet} are left undecided by the spread over seeds.
-2. {len(formulas)} formulas fell, {signs} of them by a sign and {terms} by a term that is
-   missing; others by the end of an interval.
+2. {len(formulas)} formulas fell, {signs} of them by a sign and {terms} by a term
+   that is missing; others by the end of an interval.
 3. A neural ODE was the better tool where a *flow* was wanted. For pictures,
    heartbeats and rhythms it was level with something simpler, or behind it.""")
 
