@@ -114,7 +114,7 @@ def write(file: Path, ratios: Sequence[Ratio]) -> None:
     """Put a report into a file, whole or not at all.
 
     Raises:
-        NodelibError: if the file cannot be written.
+        OSError: if the file cannot be written.
     """
     files.write(file, (json.dumps(report(ratios), indent=1) + "\n").encode())
 

@@ -1,6 +1,7 @@
 """Recording: one run written with its provenance, as ``results`` reads it."""
 
 import re
+import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,25 @@ from nodelib import files
 FORMAT = 1
 SLUG = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 DATA_FIELDS = ("name", "source", "completeness", "sha256", "detail")
+
+
+def check_writable(experiment: str) -> None:
+    """See whether the runs of an experiment can be written, and leave nothing behind.
+
+    Raises:
+        ResultsError: naming the folder, if they cannot.
+    """
+    folder = paths.results() / experiment
+    while not folder.is_dir():
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ResultsError(
+            f"{folder} cannot be written ({error.strerror}), so that nothing was run: "
+            "free space, mend its permissions, or work in a clone of your own"
+        ) from error
 
 
 def record(

@@ -119,7 +119,8 @@ def record(
     """Run an experiment for each variant and seed (default: all), time it, and record it.
 
     Raises:
-        ResultsError: if a variant is unknown, or a data set that it needs is not complete here.
+        ResultsError: if a variant is unknown, a data set that it needs is not complete here, or
+            the folder for the results cannot be written.
     """
     module = load(name)
     variants = module.VARIANTS if variants is None else variants
@@ -131,6 +132,7 @@ def record(
         )
     if missing := missing_data(name):
         raise ResultsError(f"experiment {name!r} {data_remedy(missing)}")
+    recording.check_writable(name)  # before hours of work
     seeds = module.SEEDS if seeds is None else seeds
     together = hasattr(module, "run_together")
     groups = [tuple(seeds)] if together else [(seed,) for seed in seeds]

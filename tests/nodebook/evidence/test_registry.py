@@ -1,5 +1,6 @@
 """The registry of experiments: one run at a time, or all seeds side by side."""
 
+import errno
 import re
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 
 from nodebook import cli
 from nodebook.errors import ResultsError
-from nodebook.evidence import claims, registry, results, verification
+from nodebook.evidence import claims, recording, registry, results, verification
 from nodebook.evidence.results import Outcome
 
 
@@ -54,6 +55,16 @@ def test_a_part_of_the_seeds_can_be_recorded(together):
     registry.record("toy", ["a"], [2])
     assert together.calls == [("a", (2,))]
     assert results.one("toy", "a", 2).together == 1
+
+
+def test_nothing_is_run_where_nothing_can_be_written(together, monkeypatch):
+    def full(dir):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(recording.tempfile, "TemporaryFile", full)
+    with pytest.raises(ResultsError, match=r"cannot be written \(Read-only .*nothing was run"):
+        registry.record("toy")
+    assert together.calls == []
 
 
 def test_profile_full_records_again_and_says_what_it_starts(together, capsys):
