@@ -128,7 +128,7 @@ def read(experiment: str, variant: str | None = None, seed: int | None = None) -
         ResultsError: if a file is malformed.
     """
     trace.note("results", experiment, fingerprint(experiment))
-    runs = [_load(path) for path in sorted((paths.results() / experiment).glob("*.json"))]
+    runs = [load(path) for path in sorted((paths.results() / experiment).glob("*.json"))]
     return sorted(
         (run for run in runs if variant in (None, run.variant) and seed in (None, run.seed)),
         key=lambda run: (run.variant, run.seed),
@@ -177,7 +177,12 @@ def check_entry(entry: Any, path: Path) -> None:
         )
 
 
-def _load(path: Path) -> Run:
+def load(path: Path) -> Run:
+    """The run in a file.
+
+    Raises:
+        ResultsError: if it cannot be read, is none, or has another run's name.
+    """
     try:
         entry = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except ValueError as error:

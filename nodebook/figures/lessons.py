@@ -151,6 +151,8 @@ def hours() -> pd.DataFrame:
     rows = {}
     for package, experiments in registry.chapters().items():
         runs = [run for name in experiments for run in recorded.runs(name)]
+        if not runs:
+            continue
         machines = {run.hardware["cpu"] for run in runs}
         rows[package[2:4]] = {
             "experiments": len({run.experiment for run in runs}),
@@ -159,6 +161,22 @@ def hours() -> pd.DataFrame:
             "longest run, hours": f"{max(run.cpu_seconds for run in runs) / 3600:.1f}",
             "kinds of processor": len(machines),
         }
+    return pd.DataFrame(rows).T.rename_axis("chapter")
+
+
+def again() -> pd.DataFrame:
+    """One run of each chapter, made again in a clean clone, against the recorded one."""
+    rows = {
+        run.variant: {
+            "run": run.metric("run"),
+            "values": run.metric("compared"),
+            "the same to the bit": run.metric("equal"),
+            "largest difference": f"{run.metric('largest'):.0e}" if run.metric("largest") else "0",
+            "weights": run.metric("weights"),
+            "processor": run.metric("processor"),
+        }
+        for run in recorded.runs("recorded_again")
+    }
     return pd.DataFrame(rows).T.rename_axis("chapter")
 
 

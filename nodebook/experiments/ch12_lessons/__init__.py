@@ -1,0 +1,3 @@
+"""Chapter 12: lessons; what is recorded again in a clean clone."""
+
+EXPERIMENTS = ("recorded_again",)

@@ -1,0 +1,132 @@
+"""One recorded run of each chapter made again, by its own command, in a clean clone.
+
+``nodelib verify`` derives numbers from recorded weights where it can. This asks more: the checkout
+is cloned, nothing is taken over but the data sets, ``nodelib record`` trains and measures from the
+start, and every number is set against the recorded one. Variants are the chapters; which run
+stands for a chapter is in ``CHOSEN``, a training where one is affordable.
+
+Metrics of one run:
+
+- ``run``: experiment, variant and seed that were recorded again
+- ``compared``: numbers and texts, those that are times left out; ``equal``: how many are the same
+  to the last bit
+- ``largest``: largest difference of a number, relative to the larger of the two
+- ``weights``: whether the recorded tensors are the same to the last bit ("equal", "differ", "none")
+- ``processor``: whether both runs had the same model of processor ("same", "another")
+"""
+
+import fnmatch
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nodebook import paths
+from nodebook.errors import ResultsError
+from nodebook.evidence import results
+from nodebook.evidence.metrics import flatten
+
+CHOSEN: Mapping[str, tuple[str, str, int]] = {
+    "01": ("first_gradients", "unnormalised", 0),
+    "02": ("adjoint_formulas", "audit", 0),
+    "03": ("gradient_errors", "deck", 0),
+    "04": ("training_loop", "listing", 0),
+    "05": ("lotka_volterra_length", "250", 0),
+    "06": ("vae_digits", "mnist", 0),
+    "07": ("mnist_small", "backprop", 0),
+    "08": ("mitdb_census", "rhythms", 0),
+    "09": ("heartbeat_baselines", "logistic.inter-patient", 0),
+    "10": ("gru_ode_listings", "listings", 0),
+    "11": ("ecg_statistics", "trees.sources", 0),
+}
+VARIANTS = tuple(CHOSEN)
+SEEDS = (0,)
+NEEDS = ("mnist", "mitdb", "nsr2db", "chf2db")
+TIMES = ("*seconds*", "*minutes*")
+"""Names of metrics that are durations."""
+
+
+def run(variant: str, seed: int) -> results.Outcome:
+    """Record one chapter's run again; the seed is that of the run in ``CHOSEN``."""
+    name, kind, chosen = CHOSEN[variant]
+    recorded = results.one(name, kind, chosen)
+    with tempfile.TemporaryDirectory() as folder:
+        clone = Path(folder) / "clone"
+        _call("git", "-c", "safe.directory=*", "clone", "--quiet", str(paths.root()), str(clone))
+        path = clone / "results" / name / recorded.path.name
+        path.unlink()
+        words = ("record", name, "--variant", kind, "--seed", str(chosen))
+        _call(sys.executable, "-m", "nodebook.cli", *words, inside=clone)
+        again = results.load(path)
+        metrics = {"run": f"{name}, {kind}, seed {chosen}", **compare(recorded, again)}
+    return results.Outcome(metrics=metrics)
+
+
+def rederive(run: results.Run) -> dict[str, object]:
+    """What is compared, from the recorded run of the chapter."""
+    name, kind, chosen = CHOSEN[run.variant]
+    leaves = untimed(results.one(name, kind, chosen).metrics)
+    return {"run": f"{name}, {kind}, seed {chosen}", "compared": len(leaves)}
+
+
+def untimed(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The leaves of nested metrics by their names, without durations."""
+    return {
+        name: value
+        for name, value in flatten(metrics)
+        if not any(fnmatch.fnmatchcase(name, pattern) for pattern in TIMES)
+    }
+
+
+def compare(recorded: results.Run, again: results.Run) -> dict[str, object]:
+    """Two runs, leaf by leaf and tensor by tensor.
+
+    Raises:
+        ResultsError: if they do not have the same metrics, or a text differs.
+    """
+    old, new = untimed(recorded.metrics), untimed(again.metrics)
+    if old.keys() != new.keys():
+        odd = ", ".join(sorted(old.keys() ^ new.keys()))
+        raise ResultsError(f"{recorded.path} and the run made again do not both have: {odd}")
+    largest = 0.0
+    for name, value in old.items():
+        if value == new[name]:
+            continue
+        if not isinstance(value, int | float):
+            raise ResultsError(f"{recorded.path}: {name} is {value!r}, again {new[name]!r}")
+        largest = max(largest, abs(new[name] - value) / max(abs(value), abs(new[name])))
+    return {
+        "compared": len(old),
+        "equal": sum(value == new[name] for name, value in old.items()),
+        "largest": largest,
+        "weights": _tensors(recorded, again),
+        "processor": "same" if recorded.hardware["cpu"] == again.hardware["cpu"] else "another",
+    }
+
+
+def _tensors(recorded: results.Run, again: results.Run) -> str:
+    old, new = recorded.tensors(), again.tensors()
+    if not old:
+        return "none"
+    same = old.keys() == new.keys() and all(torch.equal(old[key], new[key]) for key in old)
+    return "equal" if same else "differ"
+
+
+def _call(*words: str, inside: Path | None = None) -> None:
+    environment = dict(os.environ)
+    if inside is not None:
+        environment |= {"NODELIB_ROOT": str(inside), "PYTHONPATH": str(inside)}
+    try:
+        done = subprocess.run(
+            words, cwd=inside, env=environment, capture_output=True, text=True, check=False
+        )
+    except OSError as error:
+        raise ResultsError(f"{words[0]} could not be started ({error.strerror})") from error
+    if done.returncode:
+        last = (done.stderr or done.stdout).strip().splitlines()[-1:]
+        raise ResultsError(f"'{' '.join(words)}' failed: {''.join(last)}")
