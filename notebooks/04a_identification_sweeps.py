@@ -44,6 +44,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import Markdown
 
+# The book's own: recorded runs and pictures. Nothing is trained here.
 from nodebook.evidence import results
 from nodebook.experiments.ch04_identification import (
     noise_and_sparsity,
@@ -66,9 +67,9 @@ seed = 0  # draws the data and windows that are shown
 # %% [markdown]
 # What it finds:
 #
-# 1. **The start decides, not the gradient.** Exact gradients, exact data and better steps change
-#    little; an estimate as start changes nearly everything.
-# 2. **Euler's method bends the matrix by 4 %**, and nobody sees it where the data come from the same
+# 1. **The start decides, not the gradient.** Exact gradients, data of the true flow and better steps
+#    change little; an estimate as start changes nearly everything.
+# 2. **Euler's method bends the matrix by 2 %**, and nobody sees it where the data come from the same
 #    method.
 # 3. **Learned initial states cure attenuation.** With noise 0.1 the loop doubles the decay; with
 #    learned starts it is right, as with maximum likelihood.
@@ -207,12 +208,11 @@ decays = {
 gradient = 100 * statistics.fmean(run.metric("gradient") for run in runs)
 Markdown(
     f"Recorded, over the {len(good)} seeds that find the matrix with a model by "
-    "Euler "
-    f"and exact data: decay {decays['exact-data']} with that model, {decays['rk4']} "
-    f"with Runge-Kutta steps, {decays['deck']} in the slides' own world. Their "
-    "adjoint "
-    f"and the gradient of their discrete solve differ by {gradient:.1f} % on "
-    "average."
+    "Euler and data of the true flow: decay "
+    f"{decays['exact-data']} with that model, "
+    f"{decays['rk4']} with Runge-Kutta steps, {decays['deck']} in the slides' own "
+    "world. Their adjoint and the gradient of their discrete solve differ by "
+    f"{gradient:.1f} % on average."
 )
 
 # %% [markdown]
@@ -267,9 +267,11 @@ sources.source("noise_and_sparsity")
 # %% [markdown]
 # Mean ± standard deviation of ten seeds; errors above 10 count as 10. By {eq}`eq-04-attenuation` a window
 # that is solved from a noisy observation rewards a decay that is too fast. The estimators from
-# differences and from the map suffer from it as well. Maximum likelihood does not, because it estimates
-# the initial state too; nor do learned starts. The gradient in the initial state, which the slides'
-# adjoint computes and their loop throws away, is what the loop lacks. From a random start it is no help.
+# differences and from the map regress on noisy states, so that what they fit is too small: the matrix
+# itself, whose decay and rotation are too slow, or the map, whose logarithm has too fast a decay. Maximum
+# likelihood is right, because it estimates the initial state too; so are learned starts. The gradient in
+# the initial state, which the slides' adjoint computes and their loop throws away, is what the loop
+# lacks. From a random start it is no help.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 loud = sweep["points-200"]
@@ -348,8 +350,8 @@ sources.source("training_loop")
 # ````{exercise} Half of Euler's step
 # :label: ex-04-euler
 #
-# By how much is the decay of the spiral wrong if Euler's steps are half as long, with exact data? And
-# with Heun's method instead?
+# By how much is the decay of the spiral wrong if Euler's steps are half as long, with data of the true
+# flow? And with Heun's method instead?
 # ````
 #
 # ````{solution} ex-04-euler
@@ -415,7 +417,7 @@ sources.source("training_loop")
 # %% jupyter={"source_hidden": true} tags=["checks", "hide-input"]
 # What the text says, checked.
 assert apart < 1e-12
-assert 0.01 < relative_error(bent, true.numpy()) < 0.03
+assert 0.015 < relative_error(bent, true.numpy()) < 0.025
 assert 0.18 < -bent[0, 0] / 0.1 - 1 < 0.22
 assert w["dropped"] == 0
 n100 = {
@@ -424,6 +426,17 @@ n100 = {
 assert statistics.fmean(n100["warm"]) > 0.2
 assert abs(statistics.fmean(n100["shooting"]) - 0.1) < 0.01
 assert abs(statistics.fmean(n100["trajectory"]) - 0.1) < 0.01
+for variant, n in (
+    ("points-200", "n100"),
+    ("points-25", "n10"),
+):  # said in the chapter
+    trained, estimated = (
+        statistics.fmean(run.metric(f"{n}.{m}.error") for run in sweep[variant])
+        for m in ("warm", "differences")
+    )
+    assert trained < estimated
+assert statistics.fmean(n100["differences"]) < 0.09
+assert statistics.fmean(n100["logarithm"]) > 1
 kept = {m: spiral(m, "recovered").count("found") for m in NAMES}
 assert max(kept[m] for m in ("deck", "exact-gradient", "exact-data", "rk4")) < 15
 assert kept["warm"] > 15

@@ -44,6 +44,7 @@ from statistics import fmean
 import matplotlib.pyplot as plt
 import torch
 
+# The book's own: recorded runs and pictures. Nothing is trained here.
 from nodebook.evidence import recorded
 from nodebook.experiments.ch05_lotka_volterra import (
     lotka_volterra,
@@ -86,7 +87,8 @@ def seeds_of(name, measure, variant="several"):
 # 1. **The order on the data is the same everywhere**: the four rates, then the NODEs and the
 #    networks asked for the derivative, then the maps, then those asked for a time.
 # 2. **The order of predictions is not.** Against a map that is trained through its own iterates
-#    the NODE is never twice as good, and in two of four settings no difference shows.
+#    the NODE is never twice as good, and in two of four settings no difference shows after the
+#    training time.
 # 3. **Length matters most for tanh**, whose field on the data comes close to that of ReLU after
 #    four times the steps; elsewhere the gap stays.
 #
@@ -114,7 +116,8 @@ plt.show()
 # %% [markdown]
 # ## The six questions, exactly
 #
-# All networks have two hidden layers and the same number of parameters, 1,082.
+# All networks have two hidden layers and the same number of parameters, 1,082: of 30 and 30 units,
+# and of 25 and 35 for *time*, which has three inputs.
 #
 # | | the network is asked for | trained on | its vector field |
 # | --- | --- | --- | --- |

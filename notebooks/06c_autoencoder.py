@@ -44,6 +44,7 @@ from statistics import fmean
 import matplotlib.pyplot as plt
 import torch
 
+# The book's own, with the autoencoder and its training: `vae_digits`.
 from nodebook.evidence import recorded, results
 from nodebook.experiments.ch06_latent import vae_digits
 from nodebook.figures import image_rows, plotting, sources
