@@ -122,9 +122,8 @@ print(f"standard deviation of the field {float(theirs.std()):.2f}")
 # ## The plan, and what chose it
 #
 # The recorded networks have seen all 60,000 training images, the convolutional ones in 8 epochs
-# and the MLP in
-# 60. Each image is moved at random by a small turn, a change of size and a shift. The recipe is
-#     one for all convolutional networks, and not the authors':
+# and the MLP in 60. Each image is moved at random by a small turn, a change of size and a shift.
+# The recipe is one for all convolutional networks, and not the authors':
 #
 # - AdamW {cite}`loshchilov2019decoupled`, with a rate that goes up and down once (one-cycle);
 # - labels smoothed by 0.05: the right class is asked for with 0.955, each other with 0.005;

@@ -66,9 +66,9 @@ deck = heartbeat_sets.DECK
 # %% [markdown]
 # ## The rows
 #
-# The slides show the first rows of a table with 188 columns. That is the set by Kachuee, Fazeli
-# and Sarrafzadeh {cite}`kachuee2018ecg`: 187 samples of a beat, and its class. Their paper gives
-# the recipe. Lead II is resampled to 125 Hz and cut into windows of ten seconds. In each window
+# The slides show the first rows of a table with 188 columns. That is the published set of Kachuee,
+# Fazeli and Sarrafzadeh {cite}`kachuee2018ecg`, Kachuee's set in short: 187 samples of a beat, and
+# its class. Their paper gives the recipe. Lead II is resampled to 125 Hz and cut into windows of ten seconds. In each window
 #
 # 1. the amplitude is scaled to $[0, 1]$;
 # 2. the local maxima over 0.9 are taken for R peaks;
@@ -99,7 +99,7 @@ plotting.mark_source(figure, db.provenance)
 plt.show()
 
 # %% [markdown]
-# Each step that the paper leaves open, or that the published set does not follow, is an argument
+# Each step that the paper leaves open, or that Kachuee's set does not follow, is an argument
 # of `nodelib.data.heartbeats.build`, which does this for all records. {numref}`fig-08-means` has
 # its rows.
 
@@ -161,7 +161,7 @@ source("heartbeat_sets", "by-beat")
 # In the rows P and U one beat is in the other part than with us. Four fifths of the 7,236 V beats
 # are 5,788.8; the slides have 5,788, we have 5,789. Rounding down explains that, and N, S and Q
 # too. It does not explain the 803 fusion beats: four fifths are 642.4, the slides have 641, and
-# no rounding makes that. So the published split is not quite 80 to 20 class by class, and we do
+# no rounding makes that. So the split of Kachuee's set is not quite 80 to 20 class by class, and we do
 # not know its rule. Ours rounds to the nearest number.
 #
 # ## The percentages
@@ -197,7 +197,7 @@ source("mitdb_census", "annotations")
 
 # %% [markdown]
 # The last two columns are equal in all five classes. (The first beats of the records would not
-# do: two of them are V, one is F.) So the published set seems to have one row for every annotated
+# do: two of them are V, one is F.) So Kachuee's set seems to have one row for every annotated
 # beat but the last of each record. That rule is our inference: no document states it, and the
 # total gave the hint. What supports it is that it comes out in each class by itself. Our set is
 # made so, which is why its totals agree to the beat.
@@ -223,16 +223,15 @@ shown(ecg_tables.methods(ways))
 source("heartbeat_sets", "by-beat", "paper-steps")
 
 # %% [markdown]
-# The threshold finds little more than half of the beats, and only a third of the V beats. The
-# published set was cut at the annotations.
+# The threshold finds little more than half of the beats, and only a third of the V beats. Kachuee's
+# set was cut at the annotations.
 #
 # ## Each row scaled by itself
 #
 # How the rows were scaled the slides do not say. They print 15 numbers of five rows, and four of
-# the five hold an exact
-# 0. If a whole window had been scaled at once, its 0 would be in one place of ten seconds, and
-#    few rows would have it. If each beat was scaled by itself, a third of the rows would, which
-#    is fewer than four in five as well. Five rows are few: this is a hint, no proof.
+# the five hold an exact 0. If a whole window had been scaled at once, its 0 would be in one place of
+# ten seconds, and few rows would have it. If each beat was scaled by itself, a third of the rows
+# would, which is fewer than four in five as well. Five rows are few: this is a hint, no proof.
 #
 # The stronger evidence is in the printed numbers themselves. A recording is stored in whole units
 # of 1/200 mV. If a beat that spans $d$ units is scaled to $[0, 1]$, all its values are multiples

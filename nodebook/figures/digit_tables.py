@@ -119,7 +119,7 @@ def gradients(tolerances: Sequence[str]) -> pd.DataFrame:
                         "mnist_adjoint", "ode-net", f"gradient_error.{way}.{tolerance}"
                     )
                 ],
-                0,
+                1,
             )
             for way, name in ways.items()
         }
