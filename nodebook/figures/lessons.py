@@ -172,6 +172,7 @@ def again() -> pd.DataFrame:
             "values": run.metric("compared"),
             "the same to the bit": run.metric("equal"),
             "largest difference": f"{run.metric('largest'):.0e}" if run.metric("largest") else "0",
+            "in spreads over seeds": f"{run.metric('spreads'):.1g}",
             "weights": run.metric("weights"),
             "processor": run.metric("processor"),
         }

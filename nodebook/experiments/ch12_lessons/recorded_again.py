@@ -8,19 +8,22 @@ stands for a chapter is in ``CHOSEN``, a training where one is affordable.
 Metrics of one run:
 
 - ``run``: experiment, variant and seed that were recorded again
-- ``compared``: numbers and texts, those that are times left out; ``equal``: how many are the same
-  to the last bit
-- ``largest``: largest difference of a number, relative to the larger of the two
+- ``compared``: numbers and texts, without what belongs to the processor or is a duration;
+  ``equal``: how many are the same to the last bit
+- ``largest``: largest difference of a number, relative to the larger of the two, where they differ
+  by more than rounding (1e-12); 0 where none does
+- ``spreads``: the largest of these differences in standard deviations over the recorded seeds; 0
+  where none differs or there is one seed
 - ``weights``: whether the recorded tensors are the same to the last bit ("equal", "differ", "none")
 - ``processor``: whether both runs had the same model of processor ("same", "another")
 """
 
-import fnmatch
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +31,7 @@ import torch
 
 from nodebook import paths
 from nodebook.errors import ResultsError
-from nodebook.evidence import results
+from nodebook.evidence import registry, results, tolerance
 from nodebook.evidence.metrics import flatten
 
 CHOSEN: Mapping[str, tuple[str, str, int]] = {
@@ -47,8 +50,8 @@ CHOSEN: Mapping[str, tuple[str, str, int]] = {
 VARIANTS = tuple(CHOSEN)
 SEEDS = (0,)
 NEEDS = ("mnist", "mitdb", "nsr2db", "chf2db")
-TIMES = ("*seconds*", "*minutes*")
-"""Names of metrics that are durations."""
+TIMES = ("*seconds*", "*minutes*", "python.*")
+"""Names of metrics that are durations, or shares of them (``gru_ode_listings``)."""
 
 
 def run(variant: str, seed: int) -> results.Outcome:
@@ -63,50 +66,67 @@ def run(variant: str, seed: int) -> results.Outcome:
         words = ("record", name, "--variant", kind, "--seed", str(chosen))
         _call(sys.executable, "-m", "nodebook.cli", *words, inside=clone)
         again = results.load(path)
-        metrics = {"run": f"{name}, {kind}, seed {chosen}", **compare(recorded, again)}
+        compared = compare(recorded, again, results.read(name, kind), _aside(name))
+        metrics = {"run": f"{name}, {kind}, seed {chosen}", **compared}
     return results.Outcome(metrics=metrics)
 
 
 def rederive(run: results.Run) -> dict[str, object]:
     """What is compared, from the recorded run of the chapter."""
     name, kind, chosen = CHOSEN[run.variant]
-    leaves = untimed(results.one(name, kind, chosen).metrics)
+    leaves = compared_leaves(results.one(name, kind, chosen).metrics, _aside(name))
     return {"run": f"{name}, {kind}, seed {chosen}", "compared": len(leaves)}
 
 
-def untimed(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The leaves of nested metrics by their names, without durations."""
+def compared_leaves(metrics: Mapping[str, Any], aside: Sequence[str] = ()) -> dict[str, Any]:
+    """The leaves of nested metrics by their names, without durations and what is put aside."""
     return {
         name: value
         for name, value in flatten(metrics)
-        if not any(fnmatch.fnmatchcase(name, pattern) for pattern in TIMES)
+        if not tolerance.fits(name, (*TIMES, *aside))
     }
 
 
-def compare(recorded: results.Run, again: results.Run) -> dict[str, object]:
-    """Two runs, leaf by leaf and tensor by tensor.
+def compare(
+    recorded: results.Run,
+    again: results.Run,
+    seeds: Sequence[results.Run] = (),
+    aside: Sequence[str] = (),
+) -> dict[str, object]:
+    """Two runs, leaf by leaf and tensor by tensor; ``seeds``: all recorded ones of the variant.
 
     Raises:
         ResultsError: if they do not have the same metrics, or a text differs.
     """
-    old, new = untimed(recorded.metrics), untimed(again.metrics)
+    old, new = compared_leaves(recorded.metrics, aside), compared_leaves(again.metrics, aside)
     if old.keys() != new.keys():
         odd = ", ".join(sorted(old.keys() ^ new.keys()))
         raise ResultsError(f"{recorded.path} and the run made again do not both have: {odd}")
-    largest = 0.0
+    others = [compared_leaves(run.metrics, aside) for run in seeds]
+    largest = spreads = 0.0
     for name, value in old.items():
         if value == new[name]:
             continue
         if not isinstance(value, int | float):
             raise ResultsError(f"{recorded.path}: {name} is {value!r}, again {new[name]!r}")
-        largest = max(largest, abs(new[name] - value) / max(abs(value), abs(new[name])))
+        difference = abs(new[name] - value)
+        if difference <= tolerance.FLOOR:
+            continue
+        largest = max(largest, difference / max(abs(value), abs(new[name])))
+        deviation = statistics.stdev(run[name] for run in others) if len(others) > 1 else 0.0
+        spreads = max(spreads, difference / deviation if deviation else 0.0)
     return {
         "compared": len(old),
         "equal": sum(value == new[name] for name, value in old.items()),
         "largest": largest,
+        "spreads": spreads,
         "weights": _tensors(recorded, again),
         "processor": "same" if recorded.hardware["cpu"] == again.hardware["cpu"] else "another",
     }
+
+
+def _aside(name: str) -> tuple[str, ...]:
+    return tuple(getattr(registry.load(name), "BY_PROCESSOR", ()))
 
 
 def _tensors(recorded: results.Run, again: results.Run) -> str:

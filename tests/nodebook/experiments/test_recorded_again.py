@@ -32,8 +32,17 @@ def test_numbers_are_compared_without_durations():
     old = made({"error": 2.0, "kind": "a", "seconds_per_epoch": 1.0, "of": {"loss": 1.0}})
     new = made({"error": 2.0, "kind": "a", "seconds_per_epoch": 9.0, "of": {"loss": 1.25}})
     assert recorded_again.compare(old, new) == {
-        "compared": 3, "equal": 2, "largest": 0.2, "weights": "equal", "processor": "same",
+        "compared": 3, "equal": 2, "largest": 0.2, "spreads": 0.0, "weights": "equal",
+        "processor": "same",
     }  # fmt: skip
+
+
+def test_a_difference_is_told_in_spreads_over_the_seeds_and_rounding_is_none():
+    old, new = made({"a": 1.0, "zero": 0.0, "bits": 1}), made({"a": 1.5, "zero": 1e-15, "bits": 2})
+    seeds = [made({"a": a, "zero": 0.0, "bits": 1}) for a in (1.0, 1.5, 2.0)]
+    found = recorded_again.compare(old, new, seeds, aside=["bits"])
+    assert (found["compared"], found["equal"]) == (2, 0)
+    assert (found["largest"], found["spreads"]) == (pytest.approx(1 / 3), pytest.approx(1.0))
 
 
 def test_other_weights_and_another_processor_are_told():
