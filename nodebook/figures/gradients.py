@@ -31,7 +31,7 @@ REBUILT = {
     "backward": ("initial state, found again", plotting.BLACK, "o", "--"),
     "gradient.checkpoint": ("gradient, checkpoint", *LOOKS["checkpoint"]),
     "gradient.adjoint": ("gradient, adjoint", *LOOKS["adjoint"]),
-    "gradient.torchdiffeq-adjoint": ("gradient, odeint_adjoint", *LOOKS["torchdiffeq-adjoint"]),
+    "gradient.torchdiffeq-adjoint": ("gradient, torchdiffeq", *LOOKS["torchdiffeq-adjoint"]),
 }
 TIMES = "\N{MULTIPLICATION SIGN}"
 

@@ -53,11 +53,11 @@ def _path(field: Field, start: Tensor, times: np.ndarray, **settings) -> Tensor:
 
 def learning(losses: Mapping[str, Sequence[float]]) -> Figure:
     """Loss against the step of training, on a logarithmic scale, one line for each model."""
-    figure, ax = plt.subplots(figsize=(WIDTH, 2.8))
+    figure, ax = plt.subplots(figsize=(WIDTH, 3.2))
     for (name, values), style in zip(losses.items(), ("-", "--", "-.", ":", "-"), strict=False):
         ax.semilogy(values, style, label=name)
     ax.set(xlabel="step of training", ylabel="loss")
-    ax.legend()
+    figure.legend(loc="outside upper center", ncols=2)
     return figure
 
 
@@ -87,12 +87,11 @@ def trials(
     above.plot(times, values, color="0.6", lw=1.2, label="solution")
     above.plot(starts, np.interp(starts, times, values), ".", color=BLUE, label="a step begins")
     above.set_ylabel("$z_1$")
-    above.legend(loc="upper right")
-    below.semilogy(*zip(*good, strict=True), "o", color=BLUE, ms=3.5, label="accepted")
+    below.semilogy(*zip(*good, strict=True), "o", color=BLUE, ms=3.5, label="trial accepted")
     if bad:
-        below.semilogy(*zip(*bad, strict=True), "x", color=VERMILION, ms=6, label="rejected")
-    below.set(xlabel="time $t$", ylabel="length of the trial step")
-    below.legend()
+        below.semilogy(*zip(*bad, strict=True), "x", color=VERMILION, ms=6, label="trial rejected")
+    below.set(xlabel="time $t$", ylabel="length of trial")
+    figure.legend(loc="outside upper center", ncols=2)
     return figure
 
 
@@ -125,8 +124,8 @@ def accuracy(run: Run) -> Figure:
         solved = errors > 0
         below.loglog(tolerances[solved], errors[solved], **style)
         refused = tolerances[errors < 0]
-        height = 3e-3 if name == "float32" else 1e-3
-        below.loglog(refused, np.full(len(refused), height), "x", color=colour)
+        frame = {"transform": below.get_xaxis_transform(), "clip_on": False}
+        below.plot(refused, np.ones(len(refused)), "x", color=colour, **frame)
     below.loglog(tolerances, tolerances, color="0.6", lw=1, label="tolerance")
     below.loglog([], [], "x", color="0.4", label="refused")
     below.invert_xaxis()
