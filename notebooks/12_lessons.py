@@ -45,19 +45,21 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
-from nodebook.evidence import claims, recorded
+from nodebook.evidence import claims, recorded, registry
 from nodebook.figures import lessons, plotting
+from nodebook.figures.sources import source
 from nodebook.figures.tables import shown
 from nodebook.figures.verdicts import chosen, tally
 
 plotting.use_style()
 
 # %% jupyter={"source_hidden": true} tags=["parameters", "remove-cell"]
-profile = "quick"  # nothing on this page is trained
+profile = "quick"  # "full" makes one run of each chapter again, in a clone (minutes)
 seed = 0  # nothing on this page is drawn
 
 # %% jupyter={"source_hidden": true} tags=["remove-cell"]
 pd.options.display.max_colwidth = None
+registry.renew(profile, "recorded_again")
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 judged = claims.judged()
@@ -244,6 +246,18 @@ shown(lessons.undecided())
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 shown(lessons.hours())
+
+# %% [markdown]
+# ## Made again
+#
+# For each chapter one recorded run was made again in a clean clone, by the command in its file, and every
+# number set against the recorded one:
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+shown(lessons.again())
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+source("recorded_again")
 
 # %% [markdown]
 # ## Reproducibility statement
