@@ -29,6 +29,7 @@ class Contest:
     """The same work done by us and by a peer.
 
     ``fine`` is for ratios near one: one thread, processor time, and four times the repeats.
+    ``share``: the peer does one part in so many of the work, since all of it would take too long.
     """
 
     name: str
@@ -36,11 +37,15 @@ class Contest:
     ours: Callable[[], object]
     theirs: Callable[[], object]
     fine: bool = False
+    share: int = 1
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """What a contest measured; ``ratio`` below 1 means that we are faster."""
+    """What a contest measured; ``ratio`` below 1 means that we are faster.
+
+    Where the peer did one part in ``share`` of the work, the ratio of the whole is smaller by that.
+    """
 
     name: str
     peer: str
@@ -50,6 +55,7 @@ class Ratio:
     low: float
     high: float
     repeats: int
+    share: int = 1
 
 
 def names() -> list[str]:
@@ -94,6 +100,7 @@ def measure(contest: Contest, repeats: int = REPEATS) -> Ratio:
         low,
         high,
         repeats,
+        contest.share,
     )
 
 

@@ -52,6 +52,7 @@ def contest(name: str, own: GRUODEBayes, events: Events) -> Contest:
         peer,
         functools.partial(step, own, events),
         functools.partial(walk_step, loop, events),
+        share=share,
     )
 
 
