@@ -190,7 +190,7 @@ for kind, model in models.items():
 #
 # The recorded models are a little larger: they see noisy samples, carry a hidden state, and see
 # the first sample only. The RNN is $\tanh f(h_k)$; one more RNN gets the interval as an input. Those
-# trained at irregular times are asked what the CIDA slides ask: can such a network predict the future with
+# trained at irregular times are asked what Seong asks: can such a network predict the future with
 # irregular time points?
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]

@@ -437,7 +437,7 @@ for step in range(updates):
 #    $(t_1, z(t_1))$, so the exact backward solution is the forward one.
 # 2. *Stability in both directions.* A numerical solution carries errors. A contracting field
 #    forgets them forwards and amplifies them backwards. The reconstructed state can be far from
-#    the true one, and then the gradient belongs to another trajectory. The CIDA slides warn of this
+#    the true one, and then the gradient belongs to another trajectory. Seong warns of this
 #    and name the cure, checkpointing.
 # 3. *Small steps.* {eq}`eq-02-augmented` is the derivative of the exact solution. The program
 #    computes an approximate one, whose own derivative differs. The two agree to the order of the
@@ -531,7 +531,7 @@ plt.show()
 # ## What the documents say
 #
 # Zurlo and Facci change the sign of the adjoint between two slides and lose the boundary terms of
-# two gradients; the UnB slides exchange the limits of one integral; the Russian review slips in indices and
+# two gradients; Silveira de Oliveira exchanges the limits of one integral; the Russian review slips in indices and
 # two signs; every formula of Bu's note holds. {doc}`02b_audit` has each, with numbers, and
 # {doc}`../book/errata` the corrected forms.
 

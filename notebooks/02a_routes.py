@@ -20,8 +20,8 @@
 # their own letters and signs and sees where they arrive. The last road is announced by Bu and not
 # walked; walked, it shows that **backpropagation is a transposed linear solve**.
 #
-# They are the slides of UnB {cite}`doc000`, the deck of Zurlo and Facci {cite}`doc001`, the Russian
-# review {cite}`doc002` and the note by Bu {cite}`doc004`. (The CIDA slides {cite}`doc003` print no
+# They are by Silveira de Oliveira {cite}`doc000`, Zurlo and Facci {cite}`doc001`, the Russian
+# review {cite}`doc002` and the note by Bu {cite}`doc004`. (Seong {cite}`doc003` prints no
 # formula about the adjoint.) Equations without a link are in {doc}`02_adjoint`.
 
 # %% jupyter={"source_hidden": true} tags=["setup", "hide-cell"]
@@ -72,7 +72,7 @@ plotting.use_style()
 # $\dot a = - f_z^{\mathsf T} a$, which is linear and so holds for both signs of $a$. They differ in
 # what they add to the loss, in the end value, and in the direction of the integrals.
 #
-# ## The UnB slides: vary a functional
+# ## Silveira de Oliveira: vary a functional
 #
 # The deck treats the state, the multiplier and the parameters as three independent arguments of
 #
@@ -164,7 +164,7 @@ rosetta()
 
 # %% [markdown]
 # Now in numbers, on the system {eq}`eq-02-system`. Each row starts from the end value of *its*
-# adjoint (where none is printed, from its definition; the slide of UnB borrows that of its proof),
+# adjoint (where none is printed, from its definition; Silveira de Oliveira's slide borrows that of its proof),
 # solves the equation of its adjoint back, and evaluates its integral, if it has one, with the limits
 # as printed. The
 # errors are relative, against the complex step.

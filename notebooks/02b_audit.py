@@ -97,13 +97,13 @@ print(len(verdicts), "formulas evaluated")
 source("adjoint_formulas")
 
 # %% [markdown]
-# ## The UnB slides
+# ## Silveira de Oliveira
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 verdict_table("000", verdicts, audited)
 
 # %% [markdown]
-# The proof in the UnB slides is right from end to end. The slide before it prints the integral with
+# Silveira de Oliveira's proof is right from end to end. The slide before it prints the integral with
 # its limits exchanged and no minus sign. The slide does not define $\vec\lambda$, and with
 # $\vec\lambda = -\partial L/\partial\vec z$ its formula would hold. We read it with the end value
 # of the proof, the only one that the document prints. Then the deck contradicts itself: with
@@ -171,7 +171,7 @@ verdict_table("004", verdicts, audited)
 #
 # Two decisions of ours count. Equation (8) of the review, Euler's method, is judged here for its step, which
 # holds; that its *range* of $i$ goes one step too far is judged apart, on the page of
-# [chapter 01](#claim-002-euler-grid). Counted here, it would be the seventeenth. And the slide of UnB that defines no $\vec\lambda$ is
+# [chapter 01](#claim-002-euler-grid). Counted here, it would be the seventeenth. And Silveira de Oliveira's slide that defines no $\vec\lambda$ is
 # read with the sign of the proof that follows it.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]

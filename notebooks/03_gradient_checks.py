@@ -361,7 +361,7 @@ drawn.restarts(runs, reconstruction.RESTARTS)
 # %% [markdown]
 # A few stored states give back all the digits, because the amplification is exponential in the
 # length of an interval. (Output times also force shorter steps.) This is the
-# sense in which checkpointing cures the adjoint, as the CIDA slides say, and its price.
+# sense in which checkpointing cures the adjoint, as Seong says, and its price.
 
 # %% [markdown]
 # ## What the documents say
@@ -372,7 +372,7 @@ chosen("000-memory-constant", *discussed)
 
 # %% [markdown]
 # (In the table 100 stands for a solve that failed, and the 2 is the adjoint's evaluations over those of
-# backprop.) "Computationally expensive", as the UnB slides say of backpropagation through a solver, is
+# backprop.) "Computationally expensive", as Silveira de Oliveira says of backpropagation through a solver, is
 # true of the states that must be saved, and false of evaluations: of the three ways backprop is the
 # cheapest in those and the dearest in memory. Trading one for the other (Zurlo and Facci, Bu) is right.
 #

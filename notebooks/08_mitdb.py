@@ -17,7 +17,7 @@
 # # Heartbeats from the MIT-BIH database
 #
 # Two of the documents train neural ODEs on electrocardiograms (ECGs): the slides by Zurlo and
-# Facci classify single heartbeats {cite}`doc001`, those of the UnB group follow whole recordings
+# Facci classify single heartbeats {cite}`doc001`, those of Silveira de Oliveira follow whole recordings
 # {cite}`doc000`. Their networks are in {doc}`09_heartbeats` and {doc}`11_gru_ode_ecg`; this page is
 # about the data, the MIT-BIH Arrhythmia Database {cite}`moody2001impact,goldberger2000physionet`. You
 # read a recording, cut it into heartbeats, give each its class, and divide them in two ways. The

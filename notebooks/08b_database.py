@@ -18,7 +18,7 @@
 #
 # Behind {doc}`08_mitdb`: the MIT-BIH records one by one, how they are divided between patients,
 # recordings as series of events and what cutting them into chunks does, and the other databases
-# that the slides of the UnB group name {cite}`doc000`.
+# that Silveira de Oliveira names {cite}`doc000`.
 
 # %% jupyter={"source_hidden": true} tags=["setup", "hide-cell"]
 # Where the library is missing, as on Colab, this installs it from the repository.
@@ -143,7 +143,7 @@ published division and say so."""
 #
 # ## Recordings as events
 #
-# The slides of the UnB group do not cut out beats. They feed a model with whole recordings as
+# Silveira de Oliveira does not cut out beats. His slides feed a model with whole recordings as
 # series of events, and do not say what an event is. We make one of each beat: its time, the R-R
 # interval that ended there, its class, and the duration of its QRS complex, with a mask for what
 # was not observed. Age and sex belong to the series as a whole.

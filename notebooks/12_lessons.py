@@ -113,9 +113,9 @@ shown(lessons.behind())
 #
 # ## What the documents conclude
 #
-# ### The course deck on GRU-ODE-Bayes (000)
+# ### Silveira de Oliveira (000)
 #
-# Six lessons end it. *Elegant theory does not guarantee success*: true of what was run, and for another
+# Six lessons end the slides on GRU-ODE-Bayes. *Elegant theory does not guarantee success*: true of what was run, and for another
 # reason than given. Its vectorised model never sees an observation ({doc}`10_gru_ode_bayes`), its classes
 # are databases, and with the few validation records that it had, 62.0 % is what one answer to all of
 # them scores ({doc}`11_gru_ode_ecg`). A bias towards continuous dynamics was not measured. *Simple
@@ -169,10 +169,10 @@ chosen(
 )
 
 # %% [markdown]
-# ### The CIDA slides (003)
+# ### Seong (003)
 #
-# Their discussion is two sentences, and both hold: running backwards can lose the trajectory, and
-# checkpoints mend that. The listing beside their table, though, is not the network of its O(1) row.
+# The discussion is two sentences, and both hold: running backwards can lose the trajectory, and
+# checkpoints mend that. The listing beside the table, though, is not the network of its O(1) row.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 chosen(

@@ -1,0 +1,72 @@
+"""Recorded measurements of speed as tables: ratios within one process, never times alone."""
+
+import json
+from dataclasses import dataclass
+
+import pandas as pd
+
+from nodebook import paths
+from nodebook.errors import ResultsError
+from nodebook.evidence import results
+from nodelib import trace
+
+
+@dataclass(frozen=True)
+class Speed:
+    """A recorded benchmark; Jupyter shows where and when it was measured as one small line."""
+
+    name: str
+    entry: dict
+
+    def table(self) -> pd.DataFrame:
+        """How many times as fast as the peer we are: the median of the ratios, and quartiles."""
+        rows = {
+            ratio["name"]: {
+                "times as fast": f"{ratio['share'] / ratio['ratio']:.3g}",
+                "quartiles": (
+                    f"{ratio['share'] / ratio['high']:.3g} to {ratio['share'] / ratio['low']:.3g}"
+                ),
+                "our milliseconds": f"{ratio['ours_ms']:,.0f}",
+            }
+            for ratio in self.entry["ratios"]
+        }
+        return pd.DataFrame(rows).T
+
+    def times(self, contest: str) -> float:
+        """How many times as fast we are in the first contest whose name begins so."""
+        ratio = self._find(contest)
+        return ratio["share"] / ratio["ratio"]
+
+    def milliseconds(self, contest: str) -> float:
+        """What a step of ours took in it."""
+        return self._find(contest)["ours_ms"]
+
+    def _find(self, contest: str) -> dict:
+        for ratio in self.entry["ratios"]:
+            if ratio["name"].startswith(contest):
+                return ratio
+        raise ResultsError(f"benchmark {self.name!r} has no contest {contest!r}")
+
+    def _repr_markdown_(self) -> str:
+        machine = self.entry["hardware"]
+        return (
+            f"<small>Recorded: `nodelib bench {self.name}`, {self.entry['date']}, commit "
+            f"{self.entry['commit'][:7]}, {machine['threads']} threads of {machine['cpu']}.</small>"
+        )
+
+    def __repr__(self) -> str:
+        return f"Speed({self.name}, {len(self.entry['ratios'])} contests)"
+
+
+def measured(name: str) -> Speed:
+    """The recorded measurement of a benchmark.
+
+    Raises:
+        ResultsError: if nothing is recorded of it.
+    """
+    folder = paths.measurements()
+    trace.note("results", folder.name, results.fingerprint(folder.name))
+    file = folder / f"{name}.json"
+    if not file.is_file():
+        raise ResultsError(f"{file} is missing: make it with 'nodelib bench {name} --record'")
+    return Speed(name, json.loads(file.read_text(encoding="utf-8")))

@@ -1,0 +1,45 @@
+"""Recorded measurements of speed as tables."""
+
+import json
+
+import pytest
+
+from nodebook import paths
+from nodebook.errors import ResultsError
+from nodebook.figures import speed
+
+
+@pytest.fixture
+def recorded(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "results", lambda: tmp_path)
+    (tmp_path / "bench").mkdir()
+    ratio = {"ours_ms": 1500.0, "ratio": 0.5, "low": 0.4, "high": 0.8, "share": 64}
+    plain = {"ours_ms": 10.0, "ratio": 2.0, "low": 2.0, "high": 2.5, "share": 1}
+    entry = {
+        "date": "2026-01-02",
+        "commit": "0123456789",
+        "hardware": {"cpu": "a processor", "threads": 2},
+        "ratios": [{"name": "batch 64 (first)", **ratio}, {"name": "batch 1", **plain}],
+    }
+    (tmp_path / "bench" / "walk.json").write_text(json.dumps(entry))
+
+
+def test_a_ratio_is_told_as_how_many_times_as_fast(recorded):
+    found = speed.measured("walk")
+    table = found.table()
+    assert list(table.loc["batch 64 (first)"]) == ["128", "80 to 160", "1,500"]
+    assert list(table.loc["batch 1"]) == ["0.5", "0.4 to 0.5", "10"]
+    assert (found.times("batch 64"), found.milliseconds("batch 64")) == (128.0, 1500.0)
+
+
+def test_machine_date_and_commit_are_told(recorded):
+    line = speed.measured("walk")._repr_markdown_()
+    assert "nodelib bench walk" in line
+    assert "2026-01-02, commit 0123456, 2 threads of a processor" in line
+
+
+def test_what_is_not_recorded_is_named_with_how_to_make_it(recorded):
+    with pytest.raises(ResultsError, match="nodelib bench run --record"):
+        speed.measured("run")
+    with pytest.raises(ResultsError, match="no contest 'batch 7'"):
+        speed.measured("walk").times("batch 7")
