@@ -323,8 +323,8 @@ walk
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 epoch = 7500 / 512 * walk.milliseconds("batch 512, compiled") / 1000
 Markdown(
-    f"""An epoch of the deck's 7,500 chunks takes {epoch:.0f} seconds with compiled batches
-of 512; the deck reports about an hour, on a machine that it does not name.
+    f"""An epoch of the deck's 7,500 chunks takes {epoch:.0f} seconds with compiled
+batches of 512; the deck reports about an hour, on a machine that it does not name.
 `GRUODEBayes(..., compile=True)` compiles; the result is the same up to rounding."""
 )
 
