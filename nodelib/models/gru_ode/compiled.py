@@ -42,7 +42,9 @@ def in_blocks(
         ModelError: if a gap takes more than ``MOST`` steps.
         NoCompiler: as it says.
     """
-    steps = 1 << (most - 1).bit_length()  # a power of 2: few numbers of steps are compiled for
+    # Where gaps differ in their number of steps, those that need fewer stand still, so that a power
+    # of 2 will do, and few numbers of steps are compiled for. Equal numbers are taken as they are.
+    steps = most if model.stepping.delta_t is None else 1 << (most - 1).bit_length()
     if steps > MOST:
         raise ModelError(
             f"a gap takes {most} steps, compiled are at most {MOST}: take longer steps or "

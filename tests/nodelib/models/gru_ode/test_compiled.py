@@ -11,6 +11,7 @@ from torch.testing import assert_close
 
 from nodelib.errors import ModelError
 from nodelib.models.gru_ode import Stepping, compiled
+from nodelib.models.gru_ode.blocks import pass_events
 from tests.nodelib.models.gru_ode.batches import gradients, random_batch, small_model
 
 needs_compiler = pytest.mark.skipif(
@@ -35,6 +36,24 @@ def test_a_compiled_walk_has_the_numbers_of_the_eager_one_for_series_of_any_leng
         for a, b in pairs:
             assert_close(a, b, rtol=1e-9, atol=1e-9)
     assert model.compiled
+
+
+@pytest.mark.parametrize(
+    "stepping",
+    [Stepping("euler", steps=3), Stepping("rk4", steps=2), Stepping("midpoint", delta_t=0.4)],
+    ids=["three equal steps", "two equal steps", "steps of at most 0.4"],
+)
+def test_the_code_that_is_compiled_takes_the_steps_of_the_eager_walk(stepping, monkeypatch):
+    """What is handed to the compiler, run as it is: a power of 2 only where some samples wait."""
+
+    def uncompiled(model, h, joint, block, steps):
+        return pass_events(model, h, joint, block, (steps,) * len(block[0]))
+
+    monkeypatch.setattr(compiled, "_called", uncompiled)
+    events = random_batch(5, lengths=(5, 0, 1, 7))
+    ours, theirs = (small_model(stepping, compile=c)(events) for c in (True, False))
+    for name in ("h", "nll", "kl", "before", "after"):
+        assert_close(getattr(ours, name), getattr(theirs, name), rtol=1e-12, atol=1e-12)
 
 
 def test_without_a_compiler_there_is_one_warning_and_the_eager_numbers(monkeypatch):
