@@ -1,6 +1,5 @@
 """Chapter 12: the decision figure, the recorded runs behind its answers, costs, open questions."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
@@ -92,14 +91,12 @@ def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], word:
 
 def behind() -> pd.DataFrame:
     """What was measured for each answer of the decision figure: with an ODE, and without one."""
-    spiral = recorded.runs("spiral_identification", "listing")
-    found = [run.metrics for run in spiral]
-    total = len(spiral)
+    total = len(recorded.runs("spiral_identification", "listing"))
     rows = [
         (
             "the equation is known (04)",
-            f"spiral found from random starts: {_found(found, 'long')} of {total}",
-            f"least squares: {_found(found, 'trajectory')} of {total}",
+            f"spiral found from random starts: {_found('long')} of {total}",
+            f"least squares: {_found('trajectory')} of {total}",
         ),
         (
             "a picture (07)",
@@ -134,8 +131,9 @@ def behind() -> pd.DataFrame:
     return table.set_index("question")
 
 
-def _found(metrics: Sequence[Mapping], name: str) -> int:
-    return sum(run[name]["recovered"] == "found" for run in metrics)
+def _found(way: str) -> int:
+    every = recorded.measured("spiral_identification", "listing", f"{way}.recovered")
+    return every.count("found")
 
 
 def _spread(experiment: str, variant: str, metric: str, decimals: int = 3) -> str:
@@ -147,18 +145,22 @@ def _lotka(model: str, measure: str) -> str:
 
 
 def hours() -> pd.DataFrame:
-    """Recorded runs of each chapter, and the hours of processor time that they took."""
+    """Recorded runs of each chapter, and the hours of processor time that they took.
+
+    Of runs that were made side by side each has its share of their time.
+    """
     rows = {}
     for package, experiments in registry.chapters().items():
         runs = [run for name in experiments for run in recorded.runs(name)]
         if not runs:
             continue
+        took = [run.cpu_seconds / run.together / 3600 for run in runs]
         machines = {run.hardware["cpu"] for run in runs}
         rows[package[2:4]] = {
             "experiments": len({run.experiment for run in runs}),
             "runs": len(runs),
-            "processor hours": f"{sum(run.cpu_seconds for run in runs) / 3600:.1f}",
-            "longest run, hours": f"{max(run.cpu_seconds for run in runs) / 3600:.1f}",
+            "processor hours": f"{sum(took):.1f}",
+            "longest run, hours": f"{max(took):.1f}",
             "kinds of processor": len(machines),
         }
     return pd.DataFrame(rows).T.rename_axis("chapter")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nodebook.evidence import claims, recorded
+from nodebook.evidence import claims, recorded, registry
 from nodebook.figures import lessons
 
 
@@ -29,6 +29,12 @@ def test_the_hours_are_those_of_the_recorded_runs():
     longest = max(run.cpu_seconds for run in runs) / 3600
     assert table.loc["07", "longest run, hours"] == f"{longest:.1f}"
     assert table.loc["07", "runs"] > len(runs)
+    together = [
+        run for name in registry.chapters()["ch05_lotka_volterra"] for run in recorded.runs(name)
+    ]
+    assert max(run.together for run in together) == 10
+    total = sum(run.cpu_seconds / run.together for run in together) / 3600
+    assert table.loc["05", "processor hours"] == f"{total:.1f}"
 
 
 def test_only_what_waits_for_a_verdict_is_called_undecided():
