@@ -22,10 +22,8 @@ class Speed:
         """How many times as fast as the peer we are: the median of the ratios, and quartiles."""
         rows = {
             ratio["name"]: {
-                "times as fast": f"{ratio['share'] / ratio['ratio']:.3g}",
-                "quartiles": (
-                    f"{ratio['share'] / ratio['high']:.3g} to {ratio['share'] / ratio['low']:.3g}"
-                ),
+                "times as fast": f"{_as_fast(ratio, 'ratio'):.3g}",
+                "quartiles": f"{_as_fast(ratio, 'high'):.3g} to {_as_fast(ratio, 'low'):.3g}",
                 "our milliseconds": f"{ratio['ours_ms']:,.0f}",
             }
             for ratio in self.entry["ratios"]
@@ -34,8 +32,7 @@ class Speed:
 
     def times(self, contest: str) -> float:
         """How many times as fast we are in the first contest whose name begins so."""
-        ratio = self._find(contest)
-        return ratio["share"] / ratio["ratio"]
+        return _as_fast(self._find(contest), "ratio")
 
     def milliseconds(self, contest: str) -> float:
         """What a step of ours took in it."""
@@ -56,6 +53,11 @@ class Speed:
 
     def __repr__(self) -> str:
         return f"Speed({self.name}, {len(self.entry['ratios'])} contests)"
+
+
+def _as_fast(ratio: dict, which: str) -> float:
+    """A ratio of times, turned round and for the whole of the peer's work."""
+    return ratio["share"] / ratio[which]
 
 
 def measured(name: str) -> Speed:

@@ -31,7 +31,7 @@ import torch
 
 from nodebook import paths
 from nodebook.errors import ResultsError
-from nodebook.evidence import registry, results, tolerance
+from nodebook.evidence import registry, results, tolerance, verification
 from nodebook.evidence.metrics import flatten
 
 CHOSEN: Mapping[str, tuple[str, str, int]] = {
@@ -52,6 +52,8 @@ SEEDS = (0,)
 NEEDS = ("mnist", "mitdb", "nsr2db", "chf2db")
 TIMES = ("*seconds*", "*minutes*", "python.*")
 """Names of metrics that are durations, or shares of them (``gru_ode_listings``)."""
+ROUNDING = tolerance.Tolerance(relative=0.0)
+"""What is no difference, however small the number."""
 
 
 def run(variant: str, seed: int) -> results.Outcome:
@@ -104,15 +106,12 @@ def compare(
         raise ResultsError(f"{recorded.path} and the run made again do not both have: {odd}")
     others = [compared_leaves(run.metrics, aside) for run in seeds]
     largest = spreads = 0.0
-    for name, value in old.items():
-        if value == new[name]:
-            continue
+    for found in verification.compare(old, new, {"*": ROUNDING}):
+        name, value, got = found.metric, found.recorded, found.got
         if not isinstance(value, int | float):
-            raise ResultsError(f"{recorded.path}: {name} is {value!r}, again {new[name]!r}")
-        difference = abs(new[name] - value)
-        if difference <= tolerance.FLOOR:
-            continue
-        largest = max(largest, difference / max(abs(value), abs(new[name])))
+            raise ResultsError(f"{recorded.path}: {name} is {value!r}, again {got!r}")
+        difference = abs(got - value)
+        largest = max(largest, difference / max(abs(value), abs(got)))
         deviation = statistics.stdev(run[name] for run in others) if len(others) > 1 else 0.0
         spreads = max(spreads, difference / deviation if deviation else 0.0)
     return {
