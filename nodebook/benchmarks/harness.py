@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
+from scipy.stats import binom
 
 from nodebook.benchmarks import contests
 from nodebook.evidence import surroundings
@@ -44,7 +45,9 @@ class Contest:
 class Ratio:
     """What a contest measured; ``ratio`` below 1 means that we are faster.
 
-    Where the peer did one part in ``share`` of the work, the ratio of the whole is smaller by that.
+    ``ratio`` is the median of all repeats, ``low`` and ``high`` are their quartiles, and ``least``
+    and ``most`` hold the median itself with 95 % confidence. Where the peer did one part in
+    ``share`` of the work, the ratio of the whole is smaller by that.
     """
 
     name: str
@@ -56,6 +59,8 @@ class Ratio:
     high: float
     repeats: int
     share: int = 1
+    least: float | None = None
+    most: float | None = None
 
 
 def names() -> list[str]:
@@ -67,8 +72,10 @@ def run(name: str, repeats: int = REPEATS) -> list[Ratio]:
     """Measure every contest of a benchmark.
 
     Raises:
-        NodelibError: if there is no benchmark of that name.
+        NodelibError: if there is no benchmark of that name, or ``repeats`` is less than 2.
     """
+    if repeats < 2:
+        raise NodelibError(f"a ratio needs at least 2 repeats for its spread, not {repeats}")
     if name not in names():
         raise NodelibError(f"there is no benchmark {name!r}; there are: {', '.join(names())}")
     module = importlib.import_module(f"{contests.__name__}.{name}")
@@ -101,7 +108,19 @@ def measure(contest: Contest, repeats: int = REPEATS) -> Ratio:
         high,
         repeats,
         contest.share,
+        *median_interval(ratios),
     )
+
+
+def median_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Two of the values that hold the median of their distribution with 95 % confidence.
+
+    How many of n values lie below the median is binomial with probability 1/2 (Conover, *Practical
+    Nonparametric Statistics*, section 3.2). Under six values, the ends, with less confidence.
+    """
+    rank = max(int(binom.ppf(0.025, len(values), 0.5)) - 1, 0)
+    ordered = sorted(values)
+    return ordered[rank], ordered[-1 - rank]
 
 
 def report(ratios: Sequence[Ratio]) -> dict[str, object]:

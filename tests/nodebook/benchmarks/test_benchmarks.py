@@ -2,6 +2,7 @@ import functools
 import itertools
 import json
 
+import numpy as np
 import pytest
 import torch
 import torchdiffeq
@@ -23,6 +24,19 @@ def test_both_sides_are_timed_in_turn_and_the_median_ratio_is_given(monkeypatch)
     ratio = harness.measure(contest, repeats=5)
     assert order == ["us", "them"] * 6
     assert (ratio.ratio, ratio.low, ratio.high, ratio.ours_ms) == (0.5, 0.5, 0.5, 2000.0)
+
+
+def test_the_interval_of_a_median_is_that_of_the_tables_and_holds_it_as_often():
+    assert harness.median_interval(range(9, 0, -1)) == (2, 8)  # 96 % by Conover's table
+    assert harness.median_interval([1.0, 3.0]) == (1.0, 3.0)
+    draws = np.random.default_rng(0).exponential(size=(2000, 60))
+    held = [low <= np.log(2) <= high for low, high in map(harness.median_interval, draws)]
+    assert 0.94 < np.mean(held) < 0.98
+
+
+def test_one_repeat_is_refused():
+    with pytest.raises(NodelibError, match="at least 2 repeats"):
+        harness.run("solve", 1)
 
 
 def test_both_sides_of_the_solve_benchmark_compute_the_same():
@@ -98,10 +112,11 @@ def test_an_unknown_benchmark_is_refused_with_the_known_ones():
 
 
 def test_the_report_is_written_as_json_and_kept_apart_from_recorded_runs(tmp_path, monkeypatch):
-    monkeypatch.setattr(harness, "REPEATS", 2)
     monkeypatch.setattr(paths, "results", lambda: tmp_path / "results")
     target = tmp_path / "bench.json"
-    result = CliRunner().invoke(cli.app, ["bench", "solve", "--json", str(target), "--record"])
+    result = CliRunner().invoke(
+        cli.app, ["bench", "solve", "--json", str(target), "--record", "--repeats", "2"]
+    )
     assert result.exit_code == 0, result.output
     report = json.loads(target.read_text())
     assert {r["peer"] for r in report["ratios"]} == {"torchdiffeq"}
