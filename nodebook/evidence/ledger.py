@@ -40,7 +40,6 @@ class Claim:
     correction: str = ""
     headline: bool = False
     extension: bool = False
-    where: str = ""
     reading: Mapping[str, str] | None = None
     evidence: Mapping[str, str] | None = None
     rule: Mapping[str, Any] | None = None

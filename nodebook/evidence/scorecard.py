@@ -8,7 +8,7 @@ import yaml
 
 from nodebook import paths
 from nodebook.errors import LedgerError
-from nodebook.evidence import anchors, claims, ledger, scorecard_picture, scorecard_table
+from nodebook.evidence import anchors, claims, ledger, scorecard_picture, scorecard_table, shown
 from nodebook.evidence.claim_table import markdown_row
 from nodebook.evidence.ledger import Claim
 from nodebook.evidence.scorecard_table import Pairs
@@ -44,7 +44,7 @@ def render(pairs: Pairs | None = None) -> str:
         )
         + scorecard_table.filters(book, pairs)
         + "\n"
-        + scorecard_table.table(book, pairs, chapter_pages()),
+        + scorecard_table.table(book, pairs, chapter_pages(), shown.places(_pages())),
     }
     return fill("scorecard", {k: v if k == "totals" else raw(v) for k, v in parts.items()})
 
@@ -119,12 +119,14 @@ def headline() -> str:
 
 def chapter_pages() -> dict[str, str]:
     """Page of each chapter that the table of contents has: ``{"02": "notebooks/02_adjoint"}``."""
-    contents = (paths.root() / "_toc.yml").read_text(encoding="utf-8")
     return {
-        match[1]: entry
-        for entry in _files(yaml.safe_load(contents))
-        if (match := re.match(r"notebooks/(\d\d)_", entry))
+        match[1]: entry for entry in _pages() if (match := re.match(r"notebooks/(\d\d)_", entry))
     }
+
+
+def _pages() -> Iterable[str]:
+    """The pages of the table of contents."""
+    return _files(yaml.safe_load((paths.root() / "_toc.yml").read_text(encoding="utf-8")))
 
 
 def _files(node: object) -> Iterable[str]:

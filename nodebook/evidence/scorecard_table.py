@@ -7,10 +7,11 @@ attributes that the rows carry.
 import html
 from collections.abc import Mapping, Sequence
 
-from nodebook.evidence import anchors, claims, rule_words
+from nodebook.evidence import anchors, claims, rule_words, shown
 from nodebook.evidence.claim_table import to_html
 from nodebook.evidence.claims import Verdict
 from nodebook.evidence.ledger import Claim, Ledger
+from nodebook.evidence.shown import Place
 
 Pairs = Sequence[tuple[Claim, Verdict]]
 
@@ -20,10 +21,17 @@ OURS, HEADLINE = "question of ours", "headline"
 LABELS = {"basis": "judged by"}
 
 
-def table(book: Ledger, pairs: Pairs, pages: Mapping[str, str]) -> str:
-    """All claims as an HTML table; ``pages`` are the chapters' pages, by number."""
+def table(
+    book: Ledger, pairs: Pairs, pages: Mapping[str, str], places: Mapping[str, Sequence[Place]]
+) -> str:
+    """All claims as an HTML table.
+
+    ``pages`` are the chapters' pages, by number; ``places`` is where experiments are shown.
+    """
     head = "".join(f'<th scope="col" role="columnheader">{column}</th>' for column in COLUMNS)
-    rows = "\n".join(_row(book, claim, verdict, pages) for claim, verdict in pairs)
+    rows = "\n".join(
+        _row(book, claim, verdict, _links(claim, pages, places)) for claim, verdict in pairs
+    )
     return (
         '<table class="scorecard" role="table" id="all-claims">\n'
         "<caption>Every claim; open one for its place, its rule and its evidence</caption>\n"
@@ -79,13 +87,13 @@ def facet(name: str, claim: Claim, verdict: Verdict) -> tuple[str, ...]:
     }[name]
 
 
-def _row(book: Ledger, claim: Claim, verdict: Verdict, pages: Mapping[str, str]) -> str:
+def _row(book: Ledger, claim: Claim, verdict: Verdict, links: str) -> str:
     data = "".join(
         f' data-{name}="{html.escape("|".join(facet(name, claim, verdict)))}"' for name in FILTERS
     )
     order = claims.KINDS.index(verdict.kind)
     cells = (
-        ("", _statement(book, claim, verdict, pages), f' data-sort="{claim.id}"'),
+        ("", _statement(book, claim, verdict, links), f' data-sort="{claim.id}"'),
         ("document", html.escape(_document(book, claim.document)), ""),
         ("chapter", ", ".join(claim.chapters), ""),
         ("theirs", to_html(claim.theirs_text()), ""),
@@ -109,7 +117,7 @@ def _document(book: Ledger, key: str) -> str:
     return f"{key} {short}" if key in book.documents else short
 
 
-def _statement(book: Ledger, claim: Claim, verdict: Verdict, pages: Mapping[str, str]) -> str:
+def _statement(book: Ledger, claim: Claim, verdict: Verdict, links: str) -> str:
     mark = ' <span class="ours-mark">ours</span>' if claim.extension else ""
     entries = [
         ("place", f"{_document(book, claim.document)}, {claim.place}"),
@@ -124,7 +132,7 @@ def _statement(book: Ledger, claim: Claim, verdict: Verdict, pages: Mapping[str,
     if claim.evidence and verdict.kind != claims.OPEN:
         anchor = anchors.of_experiment(claim.evidence["experiment"])
         listed += f'<dt>runs</dt><dd><a href="runs.html#{anchor}">when, on what, how long</a></dd>'
-    if links := _links(claim, pages):
+    if links:
         listed += f"<dt>shown in</dt><dd>{links}</dd>"
     return (
         f"<details><summary>{to_html(claim.statement)}{mark}</summary>"
@@ -133,12 +141,13 @@ def _statement(book: Ledger, claim: Claim, verdict: Verdict, pages: Mapping[str,
     )
 
 
-def _links(claim: Claim, pages: Mapping[str, str]) -> str:
-    targets = {f"chapter {one}": f"{pages[one]}.html" for one in claim.chapters if one in pages}
-    if claim.where:
-        page, _, anchor = claim.where.removeprefix("notebooks/").partition("#")
-        targets = {claim.where: f"notebooks/{page}.html" + (f"#{anchor}" if anchor else "")}
-    return ", ".join(
-        f'<a href="../{html.escape(target)}">{html.escape(text)}</a>'
-        for text, target in targets.items()
+def _links(claim: Claim, pages: Mapping[str, str], places: Mapping[str, Sequence[Place]]) -> str:
+    """Links to where the evidence is shown, or else to the claim's chapters."""
+    targets = {place.target: f"{place.number}, {place.title}" for place in shown.of(claim, places)}
+    targets = targets or {
+        f"{pages[one]}.html": f"chapter {one}" for one in claim.chapters if one in pages
+    }
+    return "; ".join(
+        f'<a href="../{html.escape(target)}">{to_html(text)}</a>'
+        for target, text in targets.items()
     )

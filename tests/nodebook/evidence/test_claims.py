@@ -414,7 +414,6 @@ READ = {"evidence": None, "rule": None}
             "perhaps",
         ),
         ({"evidence": None, "rule": None, "reading": {"found": "confirmed"}}, "'passage' is a req"),
-        ({"where": "A page"}, "field where"),
         ({"status": "opinion", "evidence": None, "rule": None}, "needs either"),
         ({"evidence": None}, "needs either"),
         ({"rule": None}, "needs either"),

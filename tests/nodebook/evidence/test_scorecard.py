@@ -21,6 +21,13 @@ from nodebook.evidence import (
 from nodebook.evidence.results import Outcome
 from nodebook.press import scorecard_targets
 
+PAGE = """# %% [markdown]
+# # Adjoint
+# ## What $O(1)$ costs
+
+# %%
+source("toy", "a")
+"""
 MARKERS = [f"<!-- {part} -->" for part in ("picture", "totals", "comparison", "table")]
 FRAME = "# Scorecard\n\nWords.\n\n" + "\n\n".join(MARKERS) + "\n"
 LEDGER = {
@@ -42,7 +49,6 @@ LEDGER = {
             "theirs": 6,
             "note": "A note.",
             "headline": True,
-            "where": "02_adjoint#sums",
             "rule": {"sums_to": {"terms": [1, 2, 3]}},
         },
         {
@@ -100,6 +106,8 @@ def checkout(tmp_path, monkeypatch):
     (tmp_path / "_toc.yml").write_text(
         "format: jb-book\nroot: book/intro\nparts:\n- chapters:\n  - file: notebooks/02_adjoint\n"
     )
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "02_adjoint.py").write_text(PAGE)
     (tmp_path / "book" / "scorecard.md").write_text(FRAME)
     (tmp_path / "book" / "claims.yml").write_text(yaml.safe_dump(LEDGER))
     monkeypatch.setenv("NODELIB_ROOT", str(tmp_path))
@@ -142,11 +150,12 @@ def test_what_a_row_folds_names_place_rule_note_evidence_and_where_it_is_shown(c
         "<dd>&lt;seis&gt;</dd>",
         "<dd>the terms sum to 6</dd>",
         "<dd>A note.</dd>",
-        '<a href="../notebooks/02_adjoint.html#sums">',
+        '<a href="../notebooks/02_adjoint.html">chapter 02</a>',
         '<a href="#claim-sum">',
     ):
         assert text in first
-    assert '<a href="../notebooks/02_adjoint.html">chapter 02</a>' in row(page, "again")
+    target = "../notebooks/02_adjoint.html#what-o-1-costs"
+    assert rf'<a href="{target}">02, What <span' in row(page, "again")
     assert '<a href="runs.html#runs-toy">' in row(page, "again")
     assert "runs.html" not in first
     assert "toy/a: n (seed 0, 1, 2" in row(page, "again")
