@@ -11,6 +11,8 @@ modules beside them are what they share. The module of an experiment has:
   from the recorded weights; without it, verification runs the experiment again,
 - optionally ``rederive_all(run)`` and ``PART: str``, where all of it would take too long for every
   day: ``rederive`` then looks at the part that ``PART`` names, and ``verify --all`` at everything,
+- optionally ``SAMPLE: tuple[str, ...]``: the variants that verification derives again every day, if
+  not all; with ``--only`` and ``--all`` it derives the others too,
 - optionally ``UNFINISHED = True`` while not all variants and seeds are recorded,
 - optionally ``TOLERANCE: dict[str, float | Tolerance]``: how far numbers may move on another
   processor, by pattern of a metric's name (a number is a relative tolerance; see ``tolerance``),
@@ -89,6 +91,11 @@ def load(name: str) -> ModuleType:
         lacking.append("rederive")
     if lacking:
         raise ResultsError(f"experiment {name!r} does not define {', '.join(lacking)}")
+    if unknown := set(getattr(module, "SAMPLE", ())) - set(module.VARIANTS):
+        raise ResultsError(
+            f"experiment {name!r} has in SAMPLE what is not among its VARIANTS: "
+            f"{', '.join(sorted(unknown))}"
+        )
     return module
 
 

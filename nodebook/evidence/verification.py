@@ -19,7 +19,7 @@ from nodebook.evidence.metrics import flatten, plain
 ABSENT = "nothing"
 SAME, DIFFERS, UNCHECKED = "same", "differs", "cannot be checked here"
 UNREPEATED = "files whole"
-"""Of a further seed that is not derived again: its files can be read and belong together."""
+"""Of a further seed or variant that is not derived again: its files are whole and fit together."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,9 @@ class Task:
 def plan(only: str | None = None, *, whole: bool = False) -> list[Task]:
     """The recorded runs of all experiments, or of ``only`` one, in order.
 
-    Of all experiments the first seed of each variant is derived again, of one every seed. Where an
-    experiment's ``rederive`` looks at a part, that part is. ``whole`` asks for everything.
+    Of all experiments the first seed of each variant is derived again, or of each variant of the
+    experiment's ``SAMPLE``; of one experiment every seed of all. Where an experiment's ``rederive``
+    looks at a part, that part is. ``whole`` asks for everything.
 
     Raises:
         ResultsError: if nothing is recorded of ``only``, a recorded file is malformed, or a
@@ -100,7 +101,7 @@ def plan(only: str | None = None, *, whole: bool = False) -> list[Task]:
     if whole or only is not None:
         return tasks
     return [
-        dataclasses.replace(task, files_only=_variant(task) == _variant(before))
+        dataclasses.replace(task, files_only=_variant(task) == _variant(before) or _left_out(task))
         for before, task in zip([None, *tasks], tasks, strict=False)
     ]
 
@@ -201,7 +202,7 @@ def summary(checks: Sequence[Check], others: Sequence[OtherVerdict]) -> str:
     counts = Counter(c.status for c in checks)
     parts = [f"{counts[kind]} {kind}" for kind in (SAME, DIFFERS, UNCHECKED) if counts[kind]]
     if counts[UNREPEATED]:
-        parts.append(f"of {counts[UNREPEATED]} further seeds only the files (numbers with --all)")
+        parts.append(f"of {counts[UNREPEATED]} more only the files (numbers with --all)")
     partly = sum(1 for c in checks if c.left)
     parts_of = sum(1 for c in checks if c.part)
     aside = sum(len(c.by_processor) for c in checks)
@@ -217,6 +218,11 @@ def summary(checks: Sequence[Check], others: Sequence[OtherVerdict]) -> str:
 
 def _variant(task: Task | None) -> tuple[str, str] | None:
     return task and (task.run.experiment, task.run.variant)
+
+
+def _left_out(task: Task) -> bool:
+    module = registry.load(task.run.experiment)
+    return task.run.variant not in getattr(module, "SAMPLE", module.VARIANTS)
 
 
 def _tasks(name: str, complete: Callable[[str], bool], whole: bool) -> list[Task]:

@@ -32,6 +32,7 @@ BATCHES = (1, 4, 16, 64)
 VARIANTS = tuple(f"batch-{size}" for size in BATCHES)
 SEEDS = (0,)
 NEEDS = ("mitdb", "nsr2db", "chf2db")
+SAMPLE = ("batch-16",)
 TOLERANCE = {"operators.*": 0.02, "epoch_operators.*": 0.02, "*": 1e-6}
 
 CHUNKS = 7500

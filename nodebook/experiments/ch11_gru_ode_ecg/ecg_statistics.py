@@ -132,6 +132,7 @@ MODELS: Mapping[str, tuple[Model, Callable[[Chunks], np.ndarray]]] = {
     "bag": (logistic, histogram),
 }
 VARIANTS = tuple(f"{model}.{task}" for task in TASKS for model in MODELS)
+SAMPLE = tuple(f"{model}.{task}" for task in TASKS for model in MODELS if model != "trees")
 
 
 def asked(task: str, seed: int) -> Chunks:

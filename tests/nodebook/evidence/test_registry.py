@@ -115,6 +115,14 @@ def test_a_module_that_lacks_something_is_named(monkeypatch, has, lacks):
         registry.load("gradient_memory")
 
 
+def test_a_sample_of_what_is_no_variant_is_refused(monkeypatch):
+    module = SimpleNamespace(VARIANTS=("a",), SEEDS=(0,), NEEDS=(), run=None, SAMPLE=("a", "b"))
+    monkeypatch.setattr(registry, "chapters", lambda: {"ch03_gradients": ("gradient_memory",)})
+    monkeypatch.setattr(registry.importlib, "import_module", lambda name: module)
+    with pytest.raises(ResultsError, match="not among its VARIANTS: b$"):
+        registry.load("gradient_memory")
+
+
 TOY = """
 from nodebook.evidence.results import Outcome
 

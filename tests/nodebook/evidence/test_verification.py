@@ -64,11 +64,20 @@ def test_by_default_the_first_seed_of_each_variant_is_derived_again_and_files_ar
         ("b", 1, "files whole"),
     ]
     assert verification.summary(checks, []) == (
-        "4 recorded runs: 2 same, of 2 further seeds only the files (numbers with --all); "
+        "4 recorded runs: 2 same, of 2 more only the files (numbers with --all); "
         "12 values compared; every verdict the same"
     )
     further.with_suffix(".safetensors").write_bytes(b"other")
     assert verification.verify()[1].status == "differs"
+
+
+def test_of_an_experiment_with_a_sample_that_is_derived_again_and_with_only_or_all_the_rest(module):
+    registry.record("toy")
+    module.SAMPLE = ("b",)
+    derived = [(check.variant, check.seed) for check in verification.verify() if check.derived]
+    assert derived == [("b", 0)]
+    for checks in (verification.verify("toy"), verification.verify(whole=True)):
+        assert all(check.status == "same" for check in checks)
 
 
 def test_a_tampered_metric_differs_and_is_named_with_both_values(module):
