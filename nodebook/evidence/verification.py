@@ -187,7 +187,7 @@ def other_verdicts(checks: Iterable[Check]) -> list[OtherVerdict]:
 
     def again(run: results.Run) -> results.Run:
         new = derived.get((run.experiment, run.variant, run.seed), {})
-        return dataclasses.replace(run, metrics={**run.metrics, **new})
+        return dataclasses.replace(run, metrics=_merged(run.metrics, new))
 
     pairs = [
         (claim.id, claims.verdict(claim).kind, claims.verdict(claim, again).kind)
@@ -250,11 +250,40 @@ def _derive(
     if hasattr(module, "rederive"):
         again = getattr(module, "rederive_all", module.rederive) if whole else module.rederive
         got = plain(again(run), "rederived metrics")
-        recorded = {key: value for key, value in run.metrics.items() if key in got}
-        return recorded, got, tuple(key for key in run.metrics if key not in got)
+        return _shared(run.metrics, got), got, tuple(_left(run.metrics, got))
     outcome = module.run(run.variant, run.seed)
     got = {**plain(outcome.metrics, "metrics"), **_counts(outcome.parameters, outcome.nfe)}
     return {**run.metrics, **_counts(run.parameters, run.nfe)}, got, ()
+
+
+def _shared(recorded: Mapping[str, Any], got: Mapping[str, Any]) -> dict[str, Any]:
+    """What is recorded under the names of ``got``."""
+    return {
+        name: _shared(value, got[name]) if _both(value, got[name]) else value
+        for name, value in recorded.items()
+        if name in got
+    }
+
+
+def _left(recorded: Mapping[str, Any], got: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Names of what is recorded and not in ``got``."""
+    for name, value in recorded.items():
+        if name not in got:
+            yield prefix + name
+        elif _both(value, got[name]):
+            yield from _left(value, got[name], f"{prefix}{name}.")
+
+
+def _merged(recorded: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """What is recorded, with the new values in place of the old."""
+    return {**recorded} | {
+        name: _merged(recorded[name], value) if _both(recorded.get(name), value) else value
+        for name, value in new.items()
+    }
+
+
+def _both(one: object, other: object) -> bool:
+    return isinstance(one, Mapping) and isinstance(other, Mapping)
 
 
 def _counts(parameters: int | None, nfe: float | None) -> dict[str, Any]:

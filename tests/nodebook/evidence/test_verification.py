@@ -315,6 +315,19 @@ def test_what_is_not_derived_again_keeps_its_recorded_value_in_the_verdict(claim
     assert verification.other_verdicts(verification.verify("toy")) == []
 
 
+def test_a_group_of_metrics_may_be_derived_in_part(claim_on_sum):
+    grouped = Outcome(metrics={"test": {"sum": 6.0, "loss": 0.5}, "sum": 6.0})
+    claim_on_sum.run = lambda variant, seed: grouped
+    claim_on_sum.rederive = lambda run: {"test": {"sum": 7.0}}
+    registry.record("toy", ["a"], [0])
+    text = ledger.location().read_text()
+    ledger.location().write_text(text.replace("metric: sum", "metric: test.loss"))
+    (check,) = verification.verify("toy")
+    assert check.differences == (verification.Difference("test.sum", 6.0, 7.0),)
+    assert check.left == ("test.loss", "sum")
+    assert verification.other_verdicts([check]) == []
+
+
 def test_the_summary_counts_every_kind():
     checks = [
         Check("e", "v", 0, "same", 5, left=("rate",)),
