@@ -38,6 +38,7 @@ from nodelib.data.digits import Mnist
 from nodelib.training.digits import EVALUATED_TOGETHER, keep_freed_memory
 
 VARIANTS = ("untrained", "ode-net")
+SAMPLE = ("ode-net",)
 SEEDS = (0, 1, 2)
 NEEDS = ("mnist",)
 

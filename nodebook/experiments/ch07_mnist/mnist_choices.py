@@ -41,6 +41,7 @@ CHOICES: Mapping[str, Plan] = {
     "mlp.half-rate": replace(LONG, rate=LONG.rate / 2),
 }
 VARIANTS = tuple(CHOICES)
+SAMPLE = (*(name for name in CHOICES if name.startswith("mlp")), "rk-net.planned")
 SEEDS = (0,)
 NEEDS = ("mnist",)
 TRAIN, VALIDATION = slice(0, 55_000), slice(55_000, 60_000)

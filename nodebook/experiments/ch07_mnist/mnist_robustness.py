@@ -27,6 +27,7 @@ from nodelib.training.digits import classes
 from nodelib.training.memory import keep_freed_memory
 
 VARIANTS = ("disturbed", "disturbed.continued")
+SAMPLE = ("disturbed.continued",)
 SEEDS = (0, 1, 2)
 NEEDS = ("mnist",)
 
