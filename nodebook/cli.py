@@ -201,12 +201,13 @@ def verify(
     only: Annotated[str | None, typer.Option("--only", help="One experiment.")] = None,
     jobs: Annotated[int, typer.Option(help="Runs to derive again at the same time.")] = 1,
     whole: Annotated[
-        bool, typer.Option("--all", help="Every seed, and the whole of what is looked at in part.")
+        bool, typer.Option("--all", help="Every variant and seed, and nothing in part.")
     ] = False,
 ) -> None:
     """Derive recorded results again and compare; exit 1 if one or a verdict differs.
 
-    Of every variant the first seed is derived again, of one experiment (--only) every seed.
+    Of every variant, or of a sample of them, the first seed is derived again; of one experiment
+    (--only) every variant and seed.
     """
     from nodebook.evidence import verification
 
