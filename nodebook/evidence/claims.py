@@ -16,7 +16,6 @@ from typing import Any
 
 from nodebook.errors import LedgerError, ResultsError
 from nodebook.evidence import ledger, registry, results, rules
-from nodebook.evidence.claim_table import ClaimTable, Row
 from nodebook.evidence.ledger import Claim
 from nodelib import trace
 
@@ -50,6 +49,20 @@ class Verdict:
     kind: str
     ours: str
     evidence: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One claim as shown: texts that may hold ``$math$`` and `` `code` ``."""
+
+    id: str
+    claim: str
+    place: str
+    theirs: str
+    paper: str
+    ours: str
+    verdict: str
+    symbol: str
 
 
 def load(path: Path | None = None) -> list[Claim]:
@@ -154,22 +167,10 @@ def as_json() -> list[dict[str, Any]]:
     return [{**asdict(claim), "verdict": asdict(result)} for claim, result in judged()]
 
 
-def summary() -> dict[str, int]:
-    """Counts of all claims by verdict."""
-    return count(result for _, result in judged())
-
-
 def count(verdicts: Iterable[Verdict]) -> dict[str, int]:
     """Counts by verdict, in the order of ``KINDS``, without the zeros."""
     counts = Counter(result.kind for result in verdicts)
     return {kind: counts[kind] for kind in KINDS if counts[kind]}
-
-
-def table(chapter: str) -> ClaimTable:
-    """The claims that a chapter ("02") tests, with their verdicts, as a table for its page."""
-    sources = ledger.read().sources
-    caption = f"The claims that chapter {chapter} tests, and their verdicts"
-    return ClaimTable(caption, tuple(row(*pair, sources) for pair in judged(chapter)))
 
 
 def row(claim: Claim, result: Verdict, sources: Mapping[str, Mapping[str, str]]) -> Row:
@@ -177,15 +178,12 @@ def row(claim: Claim, result: Verdict, sources: Mapping[str, Mapping[str, str]])
     return Row(
         id=claim.id,
         claim=claim.statement,
-        original=claim.original,
-        note=claim.note,
         place=f"{claim.document} ({sources[claim.document]['short']}), {claim.place}",
         theirs=claim.theirs_text(),
         paper=claim.paper_text(),
         ours=result.ours,
         verdict=result.kind,
         symbol=SYMBOLS[result.kind],
-        evidence=result.evidence,
     )
 
 

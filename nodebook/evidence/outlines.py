@@ -9,9 +9,9 @@ import yaml
 from nodebook import paths
 from nodebook.errors import LedgerError
 from nodebook.evidence import anchors, claims
-from nodebook.evidence.claim_table import to_html
 from nodebook.evidence.claims import Verdict
 from nodebook.evidence.ledger import Claim, Ledger
+from nodebook.evidence.markup import to_html
 from nodebook.evidence.scorecard import raw
 from nodebook.evidence.scorecard_table import Pairs, symbol
 

@@ -9,8 +9,8 @@ import yaml
 from nodebook import paths
 from nodebook.errors import LedgerError
 from nodebook.evidence import anchors, claims, ledger, scorecard_picture, scorecard_table, shown
-from nodebook.evidence.claim_table import markdown_row
 from nodebook.evidence.ledger import Claim
+from nodebook.evidence.markup import markdown_row
 from nodebook.evidence.scorecard_table import Pairs
 from nodebook.evidence.summaries import is_number
 

@@ -8,9 +8,9 @@ import html
 from collections.abc import Mapping, Sequence
 
 from nodebook.evidence import anchors, claims, rule_words, shown
-from nodebook.evidence.claim_table import to_html
 from nodebook.evidence.claims import Verdict
 from nodebook.evidence.ledger import Claim, Ledger
+from nodebook.evidence.markup import to_html
 from nodebook.evidence.shown import Place
 
 Pairs = Sequence[tuple[Claim, Verdict]]

@@ -2,9 +2,9 @@
 
 from nodebook.documents.formulas import FORMULAS
 from nodebook.evidence import anchors, claims, ledger, limits, results, scorecard
-from nodebook.evidence.claim_table import to_html
 from nodebook.evidence.claims import Verdict
 from nodebook.evidence.ledger import Claim
+from nodebook.evidence.markup import to_html
 from nodebook.evidence.scorecard_table import Pairs, symbol
 
 WRONG = (

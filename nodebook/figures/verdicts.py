@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from nodebook.errors import LedgerError
 from nodebook.evidence import anchors, claims, ledger
-from nodebook.evidence.claim_table import Row, markdown_row
+from nodebook.evidence.claims import Row
+from nodebook.evidence.markup import markdown_row
 from nodelib import trace
 
 COLUMNS = ("Claim", "Verdict", "Theirs", "Ours")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from nodebook import paths
 from nodebook.errors import BuildError
 from nodebook.evidence import anchors, registry, results
-from nodebook.evidence.claim_table import markdown_row
+from nodebook.evidence.markup import markdown_row
 from nodebook.evidence.results import Run
 
 MARKER = "<!-- the recorded runs go here -->"

@@ -131,7 +131,7 @@ WIDE = """() => [...document.querySelectorAll('main .cell_output, main .table-wr
     .map(b => [b.className, b.classList.contains('scrolls'), b.tabIndex])"""
 HINTS = "() => document.querySelectorAll('.scroll-hint').length"
 STICKS = """() => { const box = [...document.querySelectorAll('main .scrolls')]
-    .find(b => b.querySelector('table:not(.claims)'));
+    .find(b => b.querySelector('table'));
     const cell = box.querySelector('tbody tr > :first-child');
     const x = () => cell.getBoundingClientRect().left - box.getBoundingClientRect().left;
     const still = x(); box.scrollLeft = 60; return [still, x(), box.scrollLeft]; }"""

@@ -1,7 +1,6 @@
 """The ledger: what may stand in it, and how its claims are judged."""
 
 import copy
-import re
 from types import SimpleNamespace
 
 import pytest
@@ -10,8 +9,16 @@ import yaml
 from nodebook import paths
 from nodebook.documents.formulas import FORMULAS
 from nodebook.errors import LedgerError
-from nodebook.evidence import claims, ledger, limits, recording, registry, rules, summaries
-from nodebook.evidence.claim_table import CLASS, COLUMNS
+from nodebook.evidence import (
+    claims,
+    ledger,
+    limits,
+    markup,
+    recording,
+    registry,
+    rules,
+    summaries,
+)
 from nodebook.evidence.results import Outcome
 from nodelib import trace
 
@@ -394,8 +401,10 @@ def test_a_paper_behind_the_documents_may_be_claimed_of(checkout):
     paper = {"paper": {"short": "Chen et al.", "title": "A paper", "language": "English"}}
     write(claim(document="paper"), papers=paper)
     record(METRICS)
-    assert claims.table("02").rows[0].place == "paper (Chen et al.), slide 1"
-    assert list(ledger.read().sources) == ["000", "paper"]
+    sources = ledger.read().sources
+    assert list(sources) == ["000", "paper"]
+    (pair,) = claims.judged("02")
+    assert claims.row(*pair, sources).place == "paper (Chen et al.), slide 1"
 
 
 READ = {"evidence": None, "rule": None}
@@ -507,46 +516,27 @@ def test_every_verdict_has_its_own_symbol():
     assert len(set(claims.SYMBOLS.values())) == len(claims.KINDS) == 11
 
 
-def test_the_chapter_table_names_theirs_ours_and_verdict(checkout):
+def test_the_claims_of_a_chapter_are_judged(checkout):
     record(METRICS)
-    math = {"statement": "With $a < b$ and `x`.", "original": "<b>", "note": "A note."}
-    write(claim(**math, paper=3, unit="cm"), claim(id="c2", chapters=["03"]))
-    table = claims.table("02")
-    html = table._repr_html_()
-    assert html.count('<th scope="col">') == 4
-    assert '<th scope="row"' in html
-    assert r'With <span class="math notranslate">\(a &lt; b\)</span>' in html
-    assert "<code>x</code>" in html
-    assert '<span class="second">&lt;b&gt;</span>' in html
-    assert f'class="dataframe {CLASS}"' in html
-    assert '<span aria-hidden="true">✓</span> reproduced' in html
-    assert html.count("3 cm") == 3
-    assert "c2" not in html
-    markdown = table._repr_markdown_()
-    assert markdown.splitlines()[0].count("|") == 5
-    assert (
-        "A note.<br>000 (slides), slide 1 | ✓ reproduced | 3 cm<br>paper: 3 cm | 3 cm<br>toy"
-        in (markdown)
+    write(claim(), claim(id="c2", chapters=["03"]))
+    assert [(one.id, result.kind) for one, result in claims.judged("02")] == [("c1", "reproduced")]
+
+
+def test_formulas_and_code_in_a_text_are_marked_up_and_the_rest_is_escaped():
+    assert markup.to_html("With $a < b$, `x` & <b>.") == (
+        r'With <span class="math notranslate">\(a &lt; b\)</span>, <code>x</code> '
+        "&amp; &lt;b&gt;."
     )
 
 
-def test_cells_that_stand_below_each_other_on_a_phone_have_the_names_of_their_columns():
-    css = (paths.root() / "book" / "_static" / "book.css").read_text(encoding="utf-8")
-    selector = rf"table\.{CLASS} td:nth-child\((\d)\)::before {{\s*content: \"(.*)\";"
-    shown = {int(column): name for column, name in re.findall(selector, css)}
-    assert shown == dict(enumerate(COLUMNS[1:], start=2))
-
-
-def test_a_pipe_in_a_statement_does_not_break_the_markdown_table(checkout):
-    write(claim(statement="$|a|$ or b"))
-    line = claims.table("02")._repr_markdown_().splitlines()[2]
-    assert r"$\|a\|$ or b" in line
+def test_a_pipe_does_not_break_a_markdown_table():
+    assert markup.markdown_row(("$|a|$ or b", "")) == r"| $\|a\|$ or b | – |"
 
 
 def test_an_unknown_chapter_is_refused(checkout):
     write(claim())
     with pytest.raises(LedgerError, match="no chapter '99'; it has 02, 03"):
-        claims.table("99")
+        claims.judged("99")
 
 
 def test_the_fingerprint_follows_claims_and_evidence_of_the_chapter_only(checkout):
@@ -567,16 +557,10 @@ def test_showing_a_chapter_is_noted(checkout, monkeypatch):
     record(METRICS)
     write(claim())
     monkeypatch.setenv("NODELIB_TRACE", str(checkout / "trace"))
-    claims.table("02")
+    claims.judged("02")
     notes = {note["kind"]: note for note in trace.read(checkout / "trace")}
     assert notes["claims"]["fingerprint"] == claims.fingerprint("02")
     assert notes["results"]["name"] == "toy"
-
-
-def test_the_summary_counts_each_claim_once(checkout):
-    record(METRICS)
-    write(claim(chapters=["02", "03"]), claim(id="c2", theirs=4), claim(id="c3", theirs=5))
-    assert claims.summary() == {"reproduced": 1, "refuted": 2}
 
 
 def test_claims_as_json_carry_their_verdicts(checkout):

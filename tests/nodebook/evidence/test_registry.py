@@ -119,7 +119,7 @@ def test_a_sample_of_what_is_no_variant_is_refused(monkeypatch):
     module = SimpleNamespace(VARIANTS=("a",), SEEDS=(0,), NEEDS=(), run=None, SAMPLE=("a", "b"))
     monkeypatch.setattr(registry, "chapters", lambda: {"ch03_gradients": ("gradient_memory",)})
     monkeypatch.setattr(registry.importlib, "import_module", lambda name: module)
-    with pytest.raises(ResultsError, match="not among its VARIANTS: b$"):
+    with pytest.raises(ResultsError, match=r"not among its VARIANTS: b$"):
         registry.load("gradient_memory")
 
 
