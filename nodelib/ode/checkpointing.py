@@ -10,14 +10,15 @@ control. The remedy is the one of Gholami, Keutzer & Biros 2019 ("ANODE") and Zh
 ("ACA") for the reconstruction error of the continuous adjoint.
 """
 
+from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from nodelib.ode import tableaus
+from nodelib.ode import dense, tableaus
 from nodelib.ode.dependence import WatchedField
 from nodelib.ode.evaluations import CountedField
 from nodelib.ode.generators import generators_at
@@ -32,7 +33,14 @@ from nodelib.ode.replay import (
     refuse_foreign_backward,
     settled,
 )
-from nodelib.ode.solvers import Solution, SolveStats, solve, stretched
+from nodelib.ode.solvers import (
+    AcceptedStep,
+    Solution,
+    SolveStats,
+    shares_of,
+    solve,
+    stretched,
+)
 from nodelib.ode.steps import Field, runge_kutta_step
 
 
@@ -48,6 +56,9 @@ def solve_checkpointed(
 #: Why random numbers are refused.
 ADAPTIVE = "no adaptive method can tell from errors of its steps"
 
+
+#: In place of the states of steps, which autograd keeps.
+ELSEWHERE = torch.empty(0)
 
 REDONE = "the step from t = {:g} with dt = {:.3g}"
 
@@ -75,8 +86,7 @@ class _Checkpointed(torch.autograd.Function):
         ctx.attributes = settled(before, attributes_of(task.f))
         task.stats = solution.stats
         ctx.task = task
-        ctx.clock = [(step.interval, step.t, step.dt) for step in solution.steps]
-        ctx.draws = [step.generators for step in solution.steps]
+        ctx.steps = [replace(step, z=ELSEWHERE) for step in solution.steps]
         ctx.autocast = autocast_at(z0.device)
         ctx.end = digest(solution.z[-1])
         ctx.save_for_backward(t, *params, *(step.z for step in solution.steps))
@@ -86,46 +96,34 @@ class _Checkpointed(torch.autograd.Function):
     def backward(ctx, grad_z: Tensor) -> tuple[Tensor | None, ...]:
         refuse_foreign_backward(grad_z)
         t, *saved = ctx.saved_tensors
-        count = len(saved) - len(ctx.clock)
+        count = len(saved) - len(ctx.steps)
         params, states = saved[:count], saved[count:]
         f = CountedField(ctx.task.f, grad_z[0])
-        tableau = tableaus.find(ctx.task.arguments["method"]).without_error
         wants_t = ctx.needs_input_grad[2]
 
-        last = last_touched(grad_z)
         adjoint = torch.zeros_like(grad_z[0])
         grad_t = torch.zeros_like(t)
         # Parameters may have been frozen since the forward pass.
         live = [index for index, param in enumerate(params) if param.requires_grad]
         grad_params: list[Tensor | None] = [None] * count
-        steps = [index for index, step in enumerate(ctx.clock) if step[0] < last]
-        reached = last + 1
+        steps = ctx.steps[: _needed(ctx.steps, last_touched(grad_z))]
         check_attributes(ctx.task.f, ctx.attributes)
         with ctx.autocast, buffers_kept(ctx.task.f), hooks_silent([params[k] for k in live]):
-            for index in reversed(steps):
-                interval, start, dt = ctx.clock[index]
-                if interval + 1 < reached:
-                    reached = interval + 1
-                    adjoint = adjoint + grad_z[reached]
-                state, draws = states[index], ctx.draws[index]
+            for index, step in reversed(list(enumerate(steps))):
+                if step.lands is not None:
+                    adjoint = adjoint + grad_z[step.lands]
+                redone = _Redone(f, ctx.task.arguments["method"], step, states[index], t, wants_t)
                 after = states[index + 1] if index + 1 < len(states) else ctx.end
-                drawing = generators_at(draws, state.device) if draws else nullcontext()
-                with torch.enable_grad(), drawing:
-                    z = state.detach().requires_grad_()
-                    inputs = [z, *(params[k] for k in live)]
-                    if wants_t:
-                        ends = t[interval : interval + 2].detach().requires_grad_()
-                        start, dt = stretched(ends, start, dt, z.dtype)
-                        inputs.append(ends)
-                    end, _ = runge_kutta_step(f, tableau, start, dt, z)
-                check_same(end, after, state, REDONE, *ctx.clock[index][1:])
+                check_same(redone.end, after, states[index], REDONE, step.t, step.dt)
+                given = [adjoint, grad_z[list(step.inside)]] if step.inside else [adjoint]
+                inputs = [redone.z, *(params[k] for k in live), *redone.times]
                 # The graph is kept for fields that share a part of theirs between calls.
                 grads = torch.autograd.grad(
-                    end, inputs, adjoint, allow_unused=True, retain_graph=True
+                    redone.outputs, inputs, given, allow_unused=True, retain_graph=True
                 )
                 adjoint = grads[0]
-                if wants_t:
-                    grad_t[interval : interval + 2] += grads[-1]
+                for places, grad in zip(redone.places, grads[len(live) + 1 :], strict=True):
+                    grad_t[places] += grad
                 for k, grad in zip(live, grads[1 : len(live) + 1], strict=True):
                     if grad is not None:
                         total = grad_params[k]
@@ -136,6 +134,52 @@ class _Checkpointed(torch.autograd.Function):
             for param, grad in zip(params, grad_params, strict=True)
         )
         return None, adjoint + grad_z[0], grad_t if wants_t else None, *filled
+
+
+class _Redone:
+    """One accepted step taken again with a graph.
+
+    Attributes:
+        z: the state before it, a leaf.
+        times, places: leaves for the times that it depends on, and where in ``t`` these are.
+        outputs: the state after it, and the states inside it if any were read.
+        end: the state after it.
+    """
+
+    def __init__(
+        self, f: CountedField, method: str, step: AcceptedStep, z: Tensor, t: Tensor, wants_t: bool
+    ) -> None:
+        tableau = tableaus.find(method)
+        draws = step.generators
+        drawing = generators_at(draws, z.device) if draws else nullcontext()
+        ends, inside = [step.interval, step.end], list(step.inside)
+        self.places = [ends, inside][: 1 + bool(inside)] if wants_t else []
+        self.times = [t[place].detach().requires_grad_() for place in self.places]
+        with torch.enable_grad(), drawing:
+            self.z = z.detach().requires_grad_()
+            start, dt = step.t, step.dt
+            if wants_t:
+                start, dt = stretched(self.times[0], start, dt)
+                dt = dt.to(z.dtype)
+            # The polynomial needs the last stage, which the step itself does without.
+            taken = tableau if inside else tableau.without_error
+            self.end, stages = runge_kutta_step(f, taken, start, dt, self.z)
+            self.outputs = [self.end]
+            if inside:
+                shares = shares_of(
+                    self.times[0] if wants_t else t[ends],
+                    self.times[1] if wants_t else t[inside],
+                    step.t,
+                    step.dt,
+                )
+                self.outputs.append(dense.inside(tableau, shares, dt, self.z, stages))
+
+
+def _needed(steps: Sequence[AcceptedStep], last: int) -> int:
+    """How many of the steps the output ``last`` depends on."""
+    made = {output: count for count, step in enumerate(steps, 1) for output in step.inside}
+    made |= {step.lands: count for count, step in enumerate(steps, 1)}
+    return made[last] if last else 0
 
 
 def last_touched(grad_z: Tensor) -> int:

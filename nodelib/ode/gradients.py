@@ -65,7 +65,7 @@ from nodelib.ode.solvers import Solution, SolveStats, solve
 from nodelib.ode.steps import Field
 
 MODES = ("backprop", "checkpoint", "adjoint")
-FORWARD = ("step_size", "num_steps", "first_step", "max_steps")
+FORWARD = ("step_size", "num_steps", "first_step", "max_steps", "land")
 RETURN = ("method", "rtol", "atol", "step_size", "num_steps")
 BACKWARD = (*(f"adjoint_{name}" for name in RETURN), "record_backward")
 
@@ -103,7 +103,7 @@ def integrate(
         grad: "backprop", "checkpoint" or "adjoint"; see the module.
         params: further tensors that ``f`` depends on and that want a gradient; "backprop" needs no
             list.
-        options: ``step_size``, ``num_steps``, ``first_step`` and ``max_steps`` of
+        options: ``step_size``, ``num_steps``, ``first_step``, ``max_steps`` and ``land`` of
             ``nodelib.ode.solvers.solve``. For "adjoint" also ``adjoint_method``, ``adjoint_rtol``,
             ``adjoint_atol``, ``adjoint_step_size`` and ``adjoint_num_steps`` for the backward
             solve, each by default as forwards (``max_steps`` bounds every interval of it), and
@@ -208,7 +208,7 @@ def _backward_arguments(
     arguments: dict[str, Any], options: dict[str, Any], times: list[float]
 ) -> dict[str, Any]:
     """The arguments of the backward solves: the forward ones unless said otherwise; checked now."""
-    back = {k: value for k, value in arguments.items() if k not in ("first_step", "norm")}
+    back = {k: value for k, value in arguments.items() if k not in ("first_step", "norm", "land")}
     own = {name: options[f"adjoint_{name}"] for name in RETURN if f"adjoint_{name}" in options}
     if "step_size" in own or "num_steps" in own:
         back.pop("step_size", None)

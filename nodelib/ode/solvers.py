@@ -1,7 +1,9 @@
 """Explicit Runge-Kutta solvers for ``dz/dt = f(t, z)`` on torch tensors.
 
-``solve`` walks from one requested time to the next and lands on each, so nothing is interpolated.
-Plain backpropagation works through it: the accepted steps are ordinary tensor operations, and the
+``solve`` walks from one requested time to the next and lands on each, so nothing is interpolated;
+or, with ``land=False``, an adaptive method walks from the first to the last, and what is asked for
+in between is read from the polynomial of the step that passes it (``nodelib.ode.dense``).
+Plain backpropagation works through both: the accepted steps are ordinary tensor operations, and the
 step lengths are numbers that carry no gradient, except that a grid stretches with the requested
 times, so that ``t`` may require a gradient too.
 """
@@ -9,12 +11,13 @@ times, so that ``t`` may require a gradient too.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from nodelib.errors import SolverError
-from nodelib.ode import tableaus
+from nodelib.ode import dense, tableaus
 from nodelib.ode.arguments import (
     MAX_STEPS,
     Tolerance,
@@ -43,10 +46,12 @@ class SolveStats:
 
 @dataclass(frozen=True)
 class AcceptedStep:
-    """One accepted step from ``(t, z)``, ``dt`` long, on the way to the output ``interval + 1``.
+    """One accepted step from ``(t, z)``, ``dt`` long.
 
-    ``z`` is detached. ``generators`` are the states of the random numbers with which a step of a
-    fixed grid began, where the field draws any.
+    It is on the way from the output ``interval`` to the output ``end``, on which the last of these
+    steps lands: ``lands`` is that output then, and else None. ``inside`` are the outputs that are
+    read from the step's polynomial. ``z`` is detached. ``generators`` are the states of the random
+    numbers with which a step of a fixed grid began, where the field draws any.
     """
 
     interval: int
@@ -54,6 +59,9 @@ class AcceptedStep:
     dt: float
     z: Tensor
     generators: tuple[Tensor, ...] | None = None
+    end: int = 0
+    lands: int | None = None
+    inside: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,7 @@ def solve(
     max_steps: int = MAX_STEPS,
     record_steps: bool = False,
     norm: Norm = rms,
+    land: bool | None = None,
 ) -> Solution:
     """Solve ``dz/dt = f(t, z)``, ``z(t[0]) = z0``, at the times ``t``.
 
@@ -120,6 +129,9 @@ def solve(
         record_steps: keep the accepted steps in ``Solution.steps``.
         norm: the norm of that error, a function of a tensor like the state; by default the root
             mean square of its entries.
+        land: whether steps land on every time, as by default. If False, the steps of an adaptive
+            method are as long as the tolerance allows, and states in between are read from their
+            polynomials, which are of order 4 (dopri5, tsit5) or 3 (bosh3).
 
     Raises:
         SolverError: for an unknown method, unusable arguments, a field that returns NaN, Inf or a
@@ -141,8 +153,11 @@ def solve(
                 max_steps=max_steps,
                 record_steps=record_steps,
                 norm=norm,
+                land=land,
             )
     tableau = tableaus.find(method)
+    if land not in (None, True, False):
+        raise SolverError(f"land must be True or False, not {land!r}.")
     check_state(z0)
     if not z0.requires_grad or z0.is_inference():
         z0 = z0.clone()  # the caller's stays as it is, whatever the field does
@@ -151,12 +166,17 @@ def solve(
     next_step = None
     walk = _Walk(CountedField(f, z0), t, times, max_steps, record_steps)
     if tableau.embedded is None or step_size is not None or num_steps is not None:
+        if land is False:
+            raise SolverError(
+                f"A fixed grid lands on every time: land=False is for adaptive steps "
+                f"({', '.join(tableaus.ADAPTIVE)} without step_size and num_steps)."
+            )
         counts = steps_per_interval(times, step_size, num_steps, max_steps)
         states = _fixed_grid(walk, tableau.without_error, z0, counts)
     else:
         check_positive(first_step=first_step)
         tolerance = Tolerance.checked(rtol, atol, z0, norm)
-        states, next_step = _adaptive(walk, tableau, z0, tolerance, first_step)
+        states, next_step = _adaptive(walk, tableau, z0, tolerance, first_step, land is not False)
     stats = SolveStats(walk.field.nfe, walk.accepted, walk.rejected)
     steps = tuple(walk.steps)
     return Solution(t, torch.stack(states), stats, steps, next_step, walk.witness)
@@ -188,11 +208,23 @@ class _Walk:
             now = generator_states(self.field.device)
             self.draws = not all(map(torch.equal, before, now))
 
-    def clock(self, interval: int, t: float, dt: float) -> tuple[float | Tensor, float | Tensor]:
-        """``t`` and ``dt`` tied to the ends of their interval where those want a gradient."""
+    def clock(
+        self, interval: int, end: int, t: float, dt: float
+    ) -> tuple[float | Tensor, float | Tensor]:
+        """``t`` and ``dt`` tied to the outputs that they lie between where those want a gradient.
+
+        ``t`` is of float64 then.
+        """
         if not self.stretches:
             return t, dt
-        return stretched(self.t[interval : interval + 2], t, dt, self.field.dtype)
+        t, dt = stretched(self.t[[interval, end]], t, dt)
+        return t, dt.to(self.field.dtype)
+
+    def shares(self, outputs: Sequence[int], end: int, t: float, dt: float) -> Tensor:
+        """Where in the step from ``t``, ``dt`` long, these outputs lie, (m,) in float64."""
+        if not self.stretches:
+            return torch.tensor([(self.times[i] - t) / dt for i in outputs], dtype=torch.float64)
+        return shares_of(self.t[[0, end]], self.t[list(outputs)], t, dt)
 
     def check_progress(self, t: float, dt: float, end: float, start: Tensor, z: Tensor) -> None:
         """Refuse a step ``dt`` that is over budget or too short to advance ``t``."""
@@ -217,15 +249,16 @@ class _Walk:
         dt: float,
         z: Tensor,
         generators: tuple[Tensor, ...] | None = None,
+        **outputs: Any,
     ) -> None:
-        """Count, and if asked keep, the accepted step from ``(t, z)``."""
+        """Count, and if asked keep, the accepted step from ``(t, z)``, with its ``outputs``."""
         self.accepted += 1
         if self.record:
             kept = generators if self.draws else None
-            self.steps.append(AcceptedStep(interval, t, dt, z.detach(), kept))
+            self.steps.append(AcceptedStep(interval, t, dt, z.detach(), kept, **outputs))
 
 
-def stretched(ends: Tensor, t: float, dt: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def stretched(ends: Tensor, t: float, dt: float) -> tuple[Tensor, Tensor]:
     """``t`` and ``dt`` as functions of the ``ends`` of their interval, shape (2,).
 
     The grid stretches with its interval: every step keeps its share of it. Computed in float64
@@ -235,7 +268,13 @@ def stretched(ends: Tensor, t: float, dt: float, dtype: torch.dtype) -> tuple[Te
     begin, finish = ends.to(torch.float64).unbind()
     span = finish - begin
     share = 1 / (end - start)
-    return begin + (t - start) * share * span, (dt * share * span).to(dtype)
+    return begin + (t - start) * share * span, dt * share * span
+
+
+def shares_of(ends: Tensor, outputs: Tensor, t: float, dt: float) -> Tensor:
+    """Where in a step tied to ``ends`` (see ``stretched``) the times ``outputs`` (m,) lie."""
+    start, length = stretched(ends, t, dt)
+    return (outputs.to(torch.float64) - start) / length
 
 
 def _fixed_grid(walk: _Walk, tableau: Tableau, z: Tensor, counts: list[int]) -> list[Tensor]:
@@ -246,11 +285,13 @@ def _fixed_grid(walk: _Walk, tableau: Tableau, z: Tensor, counts: list[int]) -> 
         for index in range(count):
             t = start + index * dt
             generators = walk.generators()
-            z_next, stages = runge_kutta_step(walk.field, tableau, *walk.clock(interval, t, dt), z)
+            clock = walk.clock(interval, interval + 1, t, dt)
+            z_next, stages = runge_kutta_step(walk.field, tableau, *clock, z)
             if not torch.isfinite(z_next.detach()).all():
                 _refuse_non_finite(t, dt, z, stages)
             walk.notice_draws(generators)
-            walk.accept(interval, t, dt, z, generators)
+            lands = interval + 1 if index + 1 == count else None
+            walk.accept(interval, t, dt, z, generators, end=interval + 1, lands=lands)
             if walk.witness is None:
                 walk.witness = (0, stages[0].detach())
             z = z_next
@@ -259,34 +300,49 @@ def _fixed_grid(walk: _Walk, tableau: Tableau, z: Tensor, counts: list[int]) -> 
 
 
 def _adaptive(
-    walk: _Walk, tableau: Tableau, z: Tensor, tolerance: Tolerance, first_step: float | None
+    walk: _Walk,
+    tableau: Tableau,
+    z: Tensor,
+    tolerance: Tolerance,
+    first_step: float | None,
+    land: bool,
 ) -> tuple[list[Tensor], float | None]:
     states = [z]
     rtol, atol, norm = tolerance.rtol, tolerance.atol, tolerance.norm
     if len(walk.times) == 1:
         return states, first_step
-    t, span = walk.times[0], walk.times[1] - walk.times[0]
-    k0 = walk.field(time_like(walk.clock(0, t, 0.0)[0], z), spare(z))
+    stop = len(walk.times) - 1
+    stretches = [(i, i + 1) for i in range(stop)] if land else [(0, stop)]
+    t, span = walk.times[0], walk.times[stretches[0][1]] - walk.times[0]
+    k0 = walk.field(time_like(walk.clock(*stretches[0], t, 0.0)[0], z), spare(z))
     if not torch.isfinite(k0.detach()).all():
         _refuse_non_finite(t, 0.0, z, [k0])
     if first_step is None:
         order = tableau.embedded_order
         first_step = initial_step(walk.field, t, span, z, k0, order, rtol, atol, norm)
     control = StepControl(first_step, tableau.embedded_order + 1)
-    for interval, end in enumerate(walk.times[1:]):
+    for first, last in stretches:
+        end, ahead = walk.times[last], first + 1
         while t != end:
             step = math.copysign(control.size, span)
             walk.check_progress(t, step, end, states[0], z)
             lands = 1.01 * control.size >= abs(end - t)
             dt = end - t if lands else step
-            z_next, stages = runge_kutta_step(
-                walk.field, tableau, *walk.clock(interval, t, dt), z, k0
-            )
+            clock = walk.clock(first, last, t, dt)
+            z_next, stages = runge_kutta_step(walk.field, tableau, *clock, z, k0)
             error = error_norm(tableau, dt, stages, z, z_next, rtol, atol, norm)
             if error <= 1.0:
-                walk.accept(interval, t, dt, z)
+                after = end if lands else t + dt
+                behind = ahead
+                while behind < last and (walk.times[behind] - after) * dt <= 0:
+                    behind += 1
+                if inside := tuple(range(ahead, behind)):
+                    shares = walk.shares(inside, last, t, dt)
+                    states += dense.inside(tableau, shares, clock[1], z, stages).unbind()
+                landed = last if lands else None
+                walk.accept(first, t, dt, z, end=last, lands=landed, inside=inside)
                 control.accept(abs(dt), error)
-                t = end if lands else t + dt
+                t, ahead = after, behind
                 z = z_next
                 k0 = stages[-1] if tableau.fsal else None
             else:

@@ -193,6 +193,9 @@ TABLEAUS: dict[str, Tableau] = {
     )
 }
 
+#: Names of the methods that estimate the errors of their steps.
+ADAPTIVE = tuple(name for name, tableau in TABLEAUS.items() if tableau.embedded is not None)
+
 
 def find(name: str) -> Tableau:
     """The tableau called ``name``; SolverError with the known names if there is none."""

@@ -34,9 +34,10 @@ class Network(nn.Module):
 
 
 def contests() -> list[Contest]:
-    """Every mode of ours against both of theirs, on 64 states, with 2 and with 5 output times.
+    """Every mode of ours against both of theirs, on 64 states, with 2, 5 and 100 output times.
 
-    The count matters: we land on every output time, torchdiffeq interpolates to it.
+    The count matters: by default we land on every output time, torchdiffeq interpolates to it, and
+    so do we with ``land=False``.
     """
     field = Network()
     z0 = torch.randn(64, 2, generator=torch.Generator().manual_seed(1))
@@ -45,14 +46,16 @@ def contests() -> list[Contest]:
         "torchdiffeq odeint_adjoint": torchdiffeq.odeint_adjoint,
     }
     made = []
-    for outputs in (2, 5):
+    for outputs, land in ((2, True), (5, True), (100, True), (100, False)):
         times = torch.linspace(0.0, 4.0, outputs)
         run = functools.partial(gradient, field=field, z0=z0, times=times)
+        told = f"{outputs} times" + ("" if land else " not landed on")
         for mode in MODES:
-            ours = functools.partial(run, functools.partial(odeint, grad=mode))
+            solved = functools.partial(odeint, grad=mode, options={"land": land})
+            ours = functools.partial(run, solved)
             for name, solver in peers.items():
                 theirs = functools.partial(run, solver)
-                made.append(Contest(f"gradient, {outputs} times, {mode}", name, ours, theirs))
+                made.append(Contest(f"gradient, {told}, {mode}", name, ours, theirs))
     return made
 
 
