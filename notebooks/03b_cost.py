@@ -180,7 +180,9 @@ source("gradient_libraries")
 #
 # One warning about such tables: at the same requested tolerance the libraries do not reach the same
 # error. Ours lands on the output times and controls its steps more strictly than torchdiffeq, and
-# evaluates the field more often for it.
+# evaluates the field more often for it. Where many times are asked for,
+# `odeint(..., options={"land": False})` takes steps as long as the tolerance allows and reads the
+# states in between from a polynomial of each step, as torchdiffeq and diffrax do.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 tally("03")
