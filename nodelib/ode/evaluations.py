@@ -2,7 +2,8 @@
 
 The contract: ``f(t, z)`` returns a tensor of the shape, dtype and device of the state and leaves
 its arguments as they are. It may fill and return one buffer time and again: values are copied where
-they could change afterwards. States that are needed afterwards are copied by who calls (``spare``).
+they could change afterwards, which the first ones tell, and that no other changes is checked.
+States that are needed afterwards are copied by who calls (``spare``).
 """
 
 import torch
@@ -11,8 +12,9 @@ from torch import Tensor
 from nodelib.errors import SolverError
 from nodelib.ode.steps import Field
 
-#: Evaluations after which a state is compared with what it was, for writes that leave no trace
-#: (through ``.data`` or a NumPy array): that costs too much for every one.
+#: Evaluations after which a state is compared with what it was, and the memory of values with that
+#: of those before, for writes that leave no trace (through ``.data`` or a NumPy array): that costs
+#: too much for every one.
 WATCHED = 2
 
 
@@ -39,6 +41,8 @@ class CountedField:
         self.trusted = isinstance(f, KeptContract)
         self.transformed = transforms_active()
         self.last: Tensor | None = None
+        self.first: list[Tensor] = []
+        self.reuses = self.transformed
 
     def __call__(self, t: Tensor, z: Tensor) -> Tensor:
         self.nfe += 1
@@ -68,10 +72,23 @@ class CountedField:
             value = self._cast(float(t), value)
         if self.transformed and is_batched(value):
             refuse_vmap()
-        if not (recorded and value.requires_grad) or value._version or value._base is not None:
+        if value._version or value._base is not None:
             return value.clone()
-        self.last = value.detach()  # it knows of later changes, and does not keep the graph
+        if recorded and value.requires_grad:
+            self.last = value.detach()  # it knows of later changes, and does not keep the graph
+            return value
+        if self.nfe <= WATCHED or self.reuses:
+            return self._watched(value)
+        self.last = value
         return value
+
+    def _watched(self, value: Tensor) -> Tensor:
+        """A copy of ``value``; learns whether the field returns one piece of memory repeatedly."""
+        if not self.reuses:
+            place = value.data_ptr()
+            self.reuses = any(place == before.data_ptr() for before in self.first)
+            self.first = [] if self.reuses or self.nfe >= WATCHED else [*self.first, value]
+        return value.clone()
 
     def _cast(self, t: float, value: object) -> Tensor:
         """``value`` in the state's dtype if autocast lowered it; SolverError otherwise."""

@@ -1,5 +1,8 @@
 """Fields as they are met: normed, lazy, random, hooked; each right, or refused by name."""
 
+import math
+
+import numpy as np
 import pytest
 import torch
 from ode_problems import double
@@ -8,6 +11,7 @@ from torch.nn.utils import parametrizations
 
 from nodelib.errors import ChangedFieldError, SolverError
 from nodelib.ode.dependence import modules_of
+from nodelib.ode.evaluations import WATCHED
 from nodelib.ode.gradients import MODES, odeint
 
 MODE = pytest.mark.parametrize("mode", MODES)
@@ -259,3 +263,56 @@ def test_modules_are_found_where_a_function_holds_them():
     ):
         assert modules_of(field) == (net,)
     assert modules_of(lambda t, z: torch.sin(z)) == ()
+
+
+@pytest.mark.parametrize("first", [1, 2, 3])
+def test_a_field_that_begins_to_refill_what_it_returned_is_right_or_refused(first):
+    """It returns new tensors at first, and from some evaluation on the last one, refilled."""
+    kept = []
+
+    def field(t, z):
+        value = -z.clone()
+        if len(kept) < first:
+            kept.append(value)
+            return value
+        return kept[-1].copy_(value)
+
+    def end():
+        z0 = torch.ones(2, dtype=torch.float64)
+        with torch.no_grad():
+            return odeint(field, z0, [0.0, 1.0], method="rk4", options={"num_steps": 8})[-1]
+
+    if first > WATCHED:
+        with pytest.raises(SolverError, match="a value that it had returned before"):
+            end()
+    else:
+        torch.testing.assert_close(
+            end(), torch.full((2,), math.exp(-1)).double(), rtol=1e-5, atol=0
+        )
+
+
+def test_a_value_kept_and_changed_later_is_refused_without_a_graph_too():
+    kept = []
+
+    def field(t, z):
+        value = -z
+        if len(kept) == 4:
+            kept[-1].mul_(2)
+        kept.append(value)
+        return value
+
+    with torch.no_grad(), pytest.raises(SolverError, match="a value that it had returned before"):
+        odeint(field, torch.ones(2), [0.0, 1.0], method="rk4", options={"num_steps": 8})
+
+
+def test_a_numpy_buffer_may_be_filled_time_and_again():
+    buffer = np.zeros(2)
+
+    def field(t, z):
+        np.negative(z.detach().numpy(), out=buffer)
+        return torch.from_numpy(buffer)
+
+    z0 = torch.ones(2, dtype=torch.float64)
+    with torch.no_grad():
+        found = odeint(field, z0, [0.0, 1.0], method="rk4", options={"num_steps": 8})[-1]
+    torch.testing.assert_close(found, z0 * math.exp(-1), rtol=1e-5, atol=0)
