@@ -6,6 +6,8 @@ they could change afterwards, which the first ones tell, and that no other chang
 States that are needed afterwards are copied by who calls (``spare``).
 """
 
+import weakref
+
 import torch
 from torch import Tensor
 
@@ -40,7 +42,7 @@ class CountedField:
         self.shape, self.dtype, self.device = z0.shape, z0.dtype, z0.device
         self.trusted = isinstance(f, KeptContract)
         self.transformed = transforms_active()
-        self.last: Tensor | None = None
+        self.last: weakref.ref[Tensor] | None = None  # it does not keep the graph
         self.first: list[Tensor] = []
         self.reuses = self.transformed
 
@@ -48,9 +50,9 @@ class CountedField:
         self.nfe += 1
         if self.trusted:
             return self.f(t, z)
-        recorded = torch.is_grad_enabled()
+        watched = self.nfe <= WATCHED
         version = z._version
-        before = z.detach().clone() if self.nfe <= WATCHED and not self.transformed else None
+        before = z.detach().clone() if watched and not self.transformed else None
         try:
             value = self.f(t, z)
         except RuntimeError as error:
@@ -60,26 +62,25 @@ class CountedField:
         if z._version != version or (before is not None and _written(z, before)):
             _refuse_in_place("its state")
         if self.last is not None:
-            if self.last._version:
+            last = self.last()
+            if last is not None and last._version:
                 _refuse_in_place("a value that it had returned before")
             self.last = None
         if (
             not isinstance(value, Tensor)
             or value.shape != self.shape
             or value.dtype != self.dtype
-            or value.device != self.device
+            or (watched and value.device != self.device)
         ):
             value = self._cast(float(t), value)
         if self.transformed and is_batched(value):
             refuse_vmap()
         if value._version or value._base is not None:
             return value.clone()
-        if recorded and value.requires_grad:
-            self.last = value.detach()  # it knows of later changes, and does not keep the graph
-            return value
-        if self.nfe <= WATCHED or self.reuses:
+        graphed = value.requires_grad and torch.is_grad_enabled()
+        if not graphed and (watched or self.reuses):
             return self._watched(value)
-        self.last = value
+        self.last = weakref.ref(value)
         return value
 
     def _watched(self, value: Tensor) -> Tensor:
