@@ -369,8 +369,7 @@ evaluations."""
 # Most networks here are backpropagated, because it is faster. One of them takes two steps of RK4,
 # the other the steps of Dormand-Prince. **Both are RK-Nets**, although the second one is called
 # `ode-net` in the recorded files. The last row of the table is the real ODE-Net: the same start,
-# solver and plan as the row above it, and the gradient of the adjoint. Training it takes longest,
-# and its column "seeds" says how many are done. A dash stands where nothing is recorded yet.
+# solver and plan as the row above it, and the gradient of the adjoint. Training it takes longest.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 shown(digit_tables.errors())
@@ -382,9 +381,9 @@ source("mnist", *(kind for kind in digits.NAMES if recorded.runs("mnist", kind))
 # Errors are those of all 10,000 test images, after 8 epochs of the convolutional networks and 60
 # of the MLP. For this table they were looked at once; what had looked at them before, how the
 # networks were trained and what 8 epochs more change is in {doc}`07a_choices`. The spread is over
-# seeds. The minutes are of one core; for the last row, of a core that had other work. The paper's
-# table does not say how many runs its errors are from, and its 1.6 % for an MLP is from another
-# paper, on deslanted digits.
+# seeds. The minutes are of one core; two trainings of the last row were interrupted after a
+# twentieth of their steps, which are not counted. The paper's table does not say how many runs its
+# errors are from, and its 1.6 % for an MLP is from another paper, on deslanted digits.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 excess, p = (

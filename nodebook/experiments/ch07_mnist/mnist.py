@@ -7,11 +7,8 @@ Dormand-Prince; both are backpropagated, so both are RK-Nets in the paper's sens
 ``ode-net-adjoint`` is the ODE-Net: the start, the solver, the tolerance and the plan of
 ``ode-net``, differentiated by the continuous adjoint at the same tolerance. That tolerance is the
 one of the other row, so that the gradient is all that differs; see ``mnist_adjoint`` for how far
-off the gradient is, which was looked at on training images only. A step of it takes 1.3 times the
-processor time of a step of ``ode-net``: about 40 minutes a seed on a core of its own. The seeds
-that are not recorded yet are trained, or taken up where they were left, by
-
-    nodelib record mnist --variant ode-net-adjoint --seed 0    (then 1 and 2)
+off the gradient is, which was looked at on training images only. A seed takes about 70 minutes of
+one core; a training that was interrupted goes on where it was.
 
 The plans were fixed before these runs: augmentation and rate on training images only, see
 ``mnist_choices``, the rest after a trial that had looked at test images. The number of epochs and
@@ -57,7 +54,6 @@ from nodelib.models.networks import halved, load_weights
 from nodelib.training.digits import EVALUATED_TOGETHER, Plan, fit, predictions
 
 SEEDS = (0, 1, 2)
-UNFINISHED = True
 NEEDS = ("mnist",)
 
 PLAN = Plan(epochs=8, rate=2e-3)
