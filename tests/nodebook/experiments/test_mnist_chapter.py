@@ -179,7 +179,7 @@ def test_after_16_epochs_the_comparisons_come_out_as_before():
         for claim in claims.load()
         if claim.evidence and claim.evidence["experiment"] == "mnist_comparison"
     ]
-    assert len(asked) == 4
+    assert len(asked) == 5
     for claim in asked:
         assert verdict_later(claim) == claims.verdict(claim).kind
 
