@@ -37,9 +37,11 @@ def tie(parent: int) -> None:
 
 
 def end_children(patience: float = 5.0) -> None:
-    """Kill every process below this one, and wait until they are gone.
+    """Kill every process below this one, and wait until they have ended.
 
-    All but multiprocessing's resource tracker, which ends with this process by itself.
+    All but multiprocessing's resource tracker, which ends with this process by itself. Who started
+    a process is left to ask the system how it ended: a pool that finds nothing to ask takes it for
+    alive, and waits for ever.
     """
     below = []
     for process in psutil.Process().children(recursive=True):
@@ -49,7 +51,16 @@ def end_children(patience: float = 5.0) -> None:
                 below.append(process)
         except (psutil.NoSuchProcess, psutil.ZombieProcess):
             continue
-    psutil.wait_procs(below, timeout=patience)
+    stop = time.monotonic() + patience
+    while time.monotonic() < stop and not all(map(_has_ended, below)):
+        time.sleep(0.02)
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 class Terminated(KeyboardInterrupt):

@@ -1,10 +1,13 @@
 """Runs that are ended from outside: nothing goes on, and the next run is whole."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import psutil
@@ -142,7 +145,18 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
         pass
 
 
-def test_the_processes_below_this_one_are_ended():
+def test_the_processes_below_this_one_are_ended_and_how_can_still_be_asked():
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     tether.end_children()
+    assert child.wait(1) == -signal.SIGKILL
     assert not psutil.pid_exists(child.pid)
+
+
+@pytest.mark.timeout(120)
+def test_a_pool_with_more_jobs_than_it_can_hold_ends_with_its_processes():
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        assert pool.submit(os.getpid).result() != os.getpid()
+        jobs = [pool.submit(time.sleep, 600) for _ in range(30)]
+        tether.end_children()
+    assert all(isinstance(job.exception(), BrokenProcessPool) for job in jobs)
