@@ -46,6 +46,10 @@ def in_order(
             "a process ended before its work was done (perhaps for want of memory): "
             "try again with a smaller --jobs"
         ) from error
+    except (KeyboardInterrupt, GeneratorExit):
+        # Ctrl-C, a request to end, or nobody asks any more: nothing may go on.
+        tether.end_children()
+        raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

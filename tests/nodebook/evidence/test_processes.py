@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -20,6 +21,11 @@ def where(item):
 
 def end(item):
     os._exit(3)
+
+
+def rest(item):
+    time.sleep(item)
+    return os.getpid()
 
 
 def fail(item):
@@ -92,3 +98,11 @@ def alive(pid):
         return False
     state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
     return bool(state.stdout.strip()) and not state.stdout.startswith("Z")
+
+
+@pytest.mark.timeout(120)
+def test_nothing_goes_on_when_nobody_asks_any_more():
+    found = processes.in_order(rest, [0, 600, 600, 600], jobs=2)
+    worker = next(found)
+    found.close()
+    assert not psutil.pid_exists(worker) or psutil.Process(worker).status() == psutil.STATUS_ZOMBIE
