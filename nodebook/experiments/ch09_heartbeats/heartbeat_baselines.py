@@ -93,7 +93,8 @@ def run(variant: str, seed: int) -> results.Outcome:
             else StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
         )
         search = GridSearchCV(model, tried, scoring="f1_macro", cv=folds)
-        search.fit(train.beats.rhythm, train.beats.y, groups=train.patient)
+        groups = train.patient if isinstance(folds, GroupKFold) else None
+        search.fit(train.beats.rhythm, train.beats.y, groups=groups)
         found = search.predict(test.beats.rhythm)
         chosen = {key: str(value) for key, value in search.best_params_.items()}
     else:
