@@ -58,9 +58,9 @@ class Ratio:
     low: float
     high: float
     repeats: int
-    share: int = 1
-    least: float | None = None
-    most: float | None = None
+    share: int
+    least: float
+    most: float
 
 
 def names() -> list[str]:

@@ -44,7 +44,7 @@ def render(pairs: Pairs | None = None) -> str:
         )
         + scorecard_table.filters(book, pairs)
         + "\n"
-        + scorecard_table.table(book, pairs, chapter_pages(), shown.places(_pages())),
+        + scorecard_table.table(book, pairs, chapterpages(), shown.places(pages())),
     }
     return fill("scorecard", {k: v if k == "totals" else raw(v) for k, v in parts.items()})
 
@@ -117,14 +117,14 @@ def headline() -> str:
     return "\n".join(map(markdown_row, lines)) + "\n"
 
 
-def chapter_pages() -> dict[str, str]:
+def chapterpages() -> dict[str, str]:
     """Page of each chapter that the table of contents has: ``{"02": "notebooks/02_adjoint"}``."""
     return {
-        match[1]: entry for entry in _pages() if (match := re.match(r"notebooks/(\d\d)_", entry))
+        match[1]: entry for entry in pages() if (match := re.match(r"notebooks/(\d\d)_", entry))
     }
 
 
-def _pages() -> Iterable[str]:
+def pages() -> Iterable[str]:
     """The pages of the table of contents."""
     return _files(yaml.safe_load((paths.root() / "_toc.yml").read_text(encoding="utf-8")))
 

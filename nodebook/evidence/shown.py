@@ -5,9 +5,8 @@ cell of its own (see ``nodebook.figures.sources``). The nearest heading above is
 page says so of the runs that a claim rests on, the first that names the experiment in its code is.
 """
 
-import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,11 +48,12 @@ class Place:
 
 def places(pages: Iterable[str]) -> Mapping[str, tuple[Place, ...]]:
     """The places of each experiment, on pages such as "notebooks/07_mnist" that are notebooks."""
+    experiments = frozenset(registry.names())
     found: dict[str, dict[Place, None]] = {}
     for page in pages:
         source = paths.root() / f"{page}.py"
         if source.is_file():
-            for experiment, place in _read(source, page):
+            for experiment, place in _named(source, page, experiments):
                 found.setdefault(experiment, {})[place] = None
     return {experiment: tuple(of) for experiment, of in found.items()}
 
@@ -73,19 +73,14 @@ def of(claim: Claim, known: Mapping[str, tuple[Place, ...]]) -> tuple[Place, ...
     return tuple({(place.page, place.title): place for place in said}.values())
 
 
-@functools.cache
-def _read(source: Path, page: str) -> tuple[tuple[str, Place], ...]:
-    return tuple(_named(source, page))
-
-
-def _named(source: Path, page: str) -> Iterator[tuple[str, Place]]:
+def _named(source: Path, page: str, experiments: Collection[str]) -> Iterator[tuple[str, Place]]:
     title = ""
     for cell in jupytext.read(source).cells:
         if cell.cell_type == "markdown":
-            title = ([title, *HEADING.findall(FENCE.sub("", cell.source))])[-1]
+            title = [title, *HEADING.findall(FENCE.sub("", cell.source))][-1]
         elif title:
             for experiment, variants in NAMED.findall(cell.source):
                 yield experiment, Place(page, title, tuple(WORD.findall(variants)))
             for word in WORD.findall(cell.source):
-                if word in registry.names():
+                if word in experiments:
                     yield word, Place(page, title, said=False)

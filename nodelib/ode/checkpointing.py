@@ -42,6 +42,7 @@ from nodelib.ode.solvers import (
     stretched,
 )
 from nodelib.ode.steps import Field, runge_kutta_step
+from nodelib.ode.tableaus import Tableau
 
 
 def solve_checkpointed(
@@ -99,6 +100,7 @@ class _Checkpointed(torch.autograd.Function):
         count = len(saved) - len(ctx.steps)
         params, states = saved[:count], saved[count:]
         f = CountedField(ctx.task.f, grad_z[0])
+        tableau = tableaus.find(ctx.task.arguments["method"])
         wants_t = ctx.needs_input_grad[2]
 
         adjoint = torch.zeros_like(grad_z[0])
@@ -110,9 +112,9 @@ class _Checkpointed(torch.autograd.Function):
         check_attributes(ctx.task.f, ctx.attributes)
         with ctx.autocast, buffers_kept(ctx.task.f), hooks_silent([params[k] for k in live]):
             for index, step in reversed(list(enumerate(steps))):
-                if step.lands is not None:
-                    adjoint = adjoint + grad_z[step.lands]
-                redone = _Redone(f, ctx.task.arguments["method"], step, states[index], t, wants_t)
+                if step.lands:
+                    adjoint = adjoint + grad_z[step.end]
+                redone = _Redone(f, tableau, step, states[index], t, wants_t)
                 after = states[index + 1] if index + 1 < len(states) else ctx.end
                 check_same(redone.end, after, states[index], REDONE, step.t, step.dt)
                 given = [adjoint, grad_z[list(step.inside)]] if step.inside else [adjoint]
@@ -122,8 +124,8 @@ class _Checkpointed(torch.autograd.Function):
                     redone.outputs, inputs, given, allow_unused=True, retain_graph=True
                 )
                 adjoint = grads[0]
-                for places, grad in zip(redone.places, grads[len(live) + 1 :], strict=True):
-                    grad_t[places] += grad
+                for place, grad in zip(redone.places, grads[len(live) + 1 :], strict=True):
+                    grad_t[place] += grad
                 for k, grad in zip(live, grads[1 : len(live) + 1], strict=True):
                     if grad is not None:
                         total = grad_params[k]
@@ -141,45 +143,48 @@ class _Redone:
 
     Attributes:
         z: the state before it, a leaf.
-        times, places: leaves for the times that it depends on, and where in ``t`` these are.
+        times, places: leaves for the times that it depends on, and where in ``t`` these are; none
+            if not ``tied`` to them.
         outputs: the state after it, and the states inside it if any were read.
         end: the state after it.
     """
 
     def __init__(
-        self, f: CountedField, method: str, step: AcceptedStep, z: Tensor, t: Tensor, wants_t: bool
+        self,
+        f: CountedField,
+        tableau: Tableau,
+        step: AcceptedStep,
+        z: Tensor,
+        t: Tensor,
+        tied: bool,
     ) -> None:
-        tableau = tableaus.find(method)
         draws = step.generators
         drawing = generators_at(draws, z.device) if draws else nullcontext()
-        ends, inside = [step.interval, step.end], list(step.inside)
-        self.places = [ends, inside][: 1 + bool(inside)] if wants_t else []
-        self.times = [t[place].detach().requires_grad_() for place in self.places]
+        places = [[step.interval, step.end]] if tied or step.inside else []
+        places += [list(step.inside)] if step.inside else []
+        times = [t[place].detach().requires_grad_(tied) for place in places]
+        self.places, self.times = (places, times) if tied else ([], [])
         with torch.enable_grad(), drawing:
             self.z = z.detach().requires_grad_()
             start, dt = step.t, step.dt
-            if wants_t:
-                start, dt = stretched(self.times[0], start, dt)
+            if tied:
+                start, dt = stretched(times[0], start, dt)
                 dt = dt.to(z.dtype)
             # The polynomial needs the last stage, which the step itself does without.
-            taken = tableau if inside else tableau.without_error
+            taken = tableau if step.inside else tableau.without_error
             self.end, stages = runge_kutta_step(f, taken, start, dt, self.z)
             self.outputs = [self.end]
-            if inside:
-                shares = shares_of(
-                    self.times[0] if wants_t else t[ends],
-                    self.times[1] if wants_t else t[inside],
-                    step.t,
-                    step.dt,
-                )
+            if step.inside:
+                shares = shares_of(*times, step.t, step.dt)
                 self.outputs.append(dense.inside(tableau, shares, dt, self.z, stages))
 
 
 def _needed(steps: Sequence[AcceptedStep], last: int) -> int:
     """How many of the steps the output ``last`` depends on."""
-    made = {output: count for count, step in enumerate(steps, 1) for output in step.inside}
-    made |= {step.lands: count for count, step in enumerate(steps, 1)}
-    return made[last] if last else 0
+    for count, step in enumerate(steps, 1):
+        if last in step.inside or (step.lands and step.end == last):
+            return count
+    return 0
 
 
 def last_touched(grad_z: Tensor) -> int:

@@ -70,7 +70,7 @@ class CountedField:
             not isinstance(value, Tensor)
             or value.shape != self.shape
             or value.dtype != self.dtype
-            or (watched and value.device != self.device)
+            or value.device != self.device
         ):
             value = self._cast(float(t), value)
         if self.transformed and is_batched(value):

@@ -11,7 +11,7 @@ times, so that ``t`` may require a gradient too.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import takewhile
 
 import torch
 from torch import Tensor
@@ -49,9 +49,9 @@ class AcceptedStep:
     """One accepted step from ``(t, z)``, ``dt`` long.
 
     It is on the way from the output ``interval`` to the output ``end``, on which the last of these
-    steps lands: ``lands`` is that output then, and else None. ``inside`` are the outputs that are
-    read from the step's polynomial. ``z`` is detached. ``generators`` are the states of the random
-    numbers with which a step of a fixed grid began, where the field draws any.
+    steps ``lands``. ``inside`` are the outputs that are read from the step's polynomial. ``z`` is
+    detached. ``generators`` are the states of the random numbers with which a step of a fixed grid
+    began, where the field draws any.
     """
 
     interval: int
@@ -60,7 +60,7 @@ class AcceptedStep:
     z: Tensor
     generators: tuple[Tensor, ...] | None = None
     end: int = 0
-    lands: int | None = None
+    lands: bool = False
     inside: tuple[int, ...] = ()
 
 
@@ -103,7 +103,7 @@ def solve(
     max_steps: int = MAX_STEPS,
     record_steps: bool = False,
     norm: Norm = rms,
-    land: bool | None = None,
+    land: bool = True,
 ) -> Solution:
     """Solve ``dz/dt = f(t, z)``, ``z(t[0]) = z0``, at the times ``t``.
 
@@ -156,7 +156,7 @@ def solve(
                 land=land,
             )
     tableau = tableaus.find(method)
-    if land not in (None, True, False):
+    if land not in (True, False):
         raise SolverError(f"land must be True or False, not {land!r}.")
     check_state(z0)
     if not z0.requires_grad or z0.is_inference():
@@ -166,7 +166,7 @@ def solve(
     next_step = None
     walk = _Walk(CountedField(f, z0), t, times, max_steps, record_steps)
     if tableau.embedded is None or step_size is not None or num_steps is not None:
-        if land is False:
+        if not land:
             raise SolverError(
                 f"A fixed grid lands on every time: land=False is for adaptive steps "
                 f"({', '.join(tableaus.ADAPTIVE)} without step_size and num_steps)."
@@ -176,7 +176,7 @@ def solve(
     else:
         check_positive(first_step=first_step)
         tolerance = Tolerance.checked(rtol, atol, z0, norm)
-        states, next_step = _adaptive(walk, tableau, z0, tolerance, first_step, land is not False)
+        states, next_step = _adaptive(walk, tableau, z0, tolerance, first_step, land)
     stats = SolveStats(walk.field.nfe, walk.accepted, walk.rejected)
     steps = tuple(walk.steps)
     return Solution(t, torch.stack(states), stats, steps, next_step, walk.witness)
@@ -220,6 +220,10 @@ class _Walk:
         t, dt = stretched(self.t[[interval, end]], t, dt)
         return t, dt.to(self.field.dtype)
 
+    def passed(self, outputs: range, after: float, dt: float) -> tuple[int, ...]:
+        """Those of the outputs that a step ``dt`` long, which ends at ``after``, has passed."""
+        return tuple(takewhile(lambda i: (self.times[i] - after) * dt <= 0, outputs))
+
     def shares(self, outputs: Sequence[int], end: int, t: float, dt: float) -> Tensor:
         """Where in the step from ``t``, ``dt`` long, these outputs lie, (m,) in float64."""
         if not self.stretches:
@@ -249,13 +253,17 @@ class _Walk:
         dt: float,
         z: Tensor,
         generators: tuple[Tensor, ...] | None = None,
-        **outputs: Any,
+        *,
+        end: int,
+        lands: bool,
+        inside: tuple[int, ...] = (),
     ) -> None:
-        """Count, and if asked keep, the accepted step from ``(t, z)``, with its ``outputs``."""
+        """Count, and if asked keep, the accepted step from ``(t, z)``; see ``AcceptedStep``."""
         self.accepted += 1
         if self.record:
             kept = generators if self.draws else None
-            self.steps.append(AcceptedStep(interval, t, dt, z.detach(), kept, **outputs))
+            step = AcceptedStep(interval, t, dt, z.detach(), kept, end, lands, inside)
+            self.steps.append(step)
 
 
 def stretched(ends: Tensor, t: float, dt: float) -> tuple[Tensor, Tensor]:
@@ -290,7 +298,7 @@ def _fixed_grid(walk: _Walk, tableau: Tableau, z: Tensor, counts: list[int]) -> 
             if not torch.isfinite(z_next.detach()).all():
                 _refuse_non_finite(t, dt, z, stages)
             walk.notice_draws(generators)
-            lands = interval + 1 if index + 1 == count else None
+            lands = index + 1 == count
             walk.accept(interval, t, dt, z, generators, end=interval + 1, lands=lands)
             if walk.witness is None:
                 walk.witness = (0, stages[0].detach())
@@ -333,17 +341,13 @@ def _adaptive(
             error = error_norm(tableau, dt, stages, z, z_next, rtol, atol, norm)
             if error <= 1.0:
                 after = end if lands else t + dt
-                behind = ahead
-                while behind < last and (walk.times[behind] - after) * dt <= 0:
-                    behind += 1
-                if inside := tuple(range(ahead, behind)):
+                inside = walk.passed(range(ahead, last), after, dt)
+                if inside:
                     shares = walk.shares(inside, last, t, dt)
                     states += dense.inside(tableau, shares, clock[1], z, stages).unbind()
-                landed = last if lands else None
-                walk.accept(first, t, dt, z, end=last, lands=landed, inside=inside)
+                walk.accept(first, t, dt, z, end=last, lands=lands, inside=inside)
                 control.accept(abs(dt), error)
-                t, ahead = after, behind
-                z = z_next
+                t, z, ahead = after, z_next, ahead + len(inside)
                 k0 = stages[-1] if tableau.fsal else None
             else:
                 walk.rejected += 1

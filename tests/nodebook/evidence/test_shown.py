@@ -3,11 +3,10 @@
 import docutils.core
 import jupytext
 import pytest
-import yaml
 from myst_parser.parsers.docutils_ import Parser
 
 from nodebook import paths
-from nodebook.evidence import ledger, registry, shown
+from nodebook.evidence import ledger, registry, scorecard, shown
 
 PAGE = """# %% [markdown]
 # # A page
@@ -73,20 +72,10 @@ def test_other_chapters_count_where_its_own_show_nothing(places):
 
 
 def headings():
-    contents = yaml.safe_load((paths.root() / "_toc.yml").read_text())
     return sorted(
-        {place for of in shown.places(list(_files(contents))).values() for place in of},
+        {place for of in shown.places(scorecard.pages()).values() for place in of},
         key=lambda place: (place.target, place.variants, place.said),
     )
-
-
-def _files(node):
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield from [value] if key == "file" else _files(value)
-    elif isinstance(node, list):
-        for entry in node:
-            yield from _files(entry)
 
 
 def test_every_anchor_is_the_one_that_its_heading_gets_on_the_page():
