@@ -77,15 +77,16 @@ class DeckModel:
         if self.together:
             merged = torch.unique(torch.cat((events.start, events.times.flatten())))
             gaps = merged.diff().expand(batch, -1)
-            place = torch.searchsorted(merged, events.times)
         else:
             gaps = events.gaps
-            place = torch.arange(1, most + 1).expand(batch, -1)
         h, states = first, [first]
         for gap in gaps.to(self.model.dtype).unbind(1):
             h = h + gap.unsqueeze(-1) * self.model.field(h)
             states.append(h)
         path = torch.stack(states, 1)
+        if not self.together:
+            return path[:, 1:-1], path[:, -1]
+        place = torch.searchsorted(merged, events.times)
         return path[torch.arange(batch)[:, None], place], path[:, -1]
 
 

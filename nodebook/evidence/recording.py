@@ -82,6 +82,7 @@ def record(
         "wall_seconds": round(wall_seconds, 3),
         "cpu_seconds": round(cpu_seconds, 3),
         **({} if together == 1 else {"together": together}),
+        **({"devices": dict(outcome.devices)} if set(outcome.devices) - {"cpu"} else {}),
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "commit": commit,
         "modified": modified,

@@ -32,7 +32,8 @@ class Outcome:
 
     ``metrics`` and ``history`` hold numbers, text, and lists and dictionaries of them; ``tensors``
     are the weights to keep; ``parameters`` counts the trained numbers; ``nfe`` is the number of
-    evaluations of the vector field; ``data`` holds the provenance of each data set that was read.
+    evaluations of the vector field; ``data`` holds the provenance of each data set that was read;
+    ``devices`` are the names of those that it was trained on, each with its steps.
     """
 
     metrics: Mapping[str, Any]
@@ -41,13 +42,15 @@ class Outcome:
     parameters: int | None = None
     nfe: float | None = None
     data: Sequence[Any] = ()
+    devices: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
     """One recorded run, as read from its file (see ``results.schema.json`` for the fields).
 
-    ``together`` runs were made side by side in ``wall_seconds``.
+    ``together`` runs were made side by side in ``wall_seconds``. ``devices`` is empty where all
+    was done on the CPU.
     """
 
     path: Path
@@ -64,6 +67,7 @@ class Run:
     wall_seconds: float
     cpu_seconds: float
     together: int
+    devices: dict[str, int]
     date: str
     commit: str
     modified: bool | None
@@ -116,6 +120,7 @@ class Run:
         return (
             f"recorded {self.date[:10]} at {code}, seed {self.seed}"
             + (f", data {data}" if data else "")
+            + (f", trained on {' and '.join(self.devices)}" if self.devices else "")
             + f", on {self.hardware['cores']} cores of {self.hardware['cpu']}"
             + f", torch {self.versions.get('torch', 'unknown')}, {self.wall_seconds:.1f} s{group}"
         )
@@ -199,6 +204,7 @@ def load(path: Path) -> Run:
     weights = entry.pop("tensors")
     del entry["format"]
     entry.setdefault("together", 1)
+    entry.setdefault("devices", {})
     return Run(path=path, weights=weights, **entry)
 
 

@@ -15,6 +15,7 @@ from nodelib.errors import ModelError
 from nodelib.models.heartbeats import HeartbeatClassifier
 from nodelib.training import History, Recipe, train
 from nodelib.training.batches import shuffled
+from nodelib.training.devices import device_of
 from nodelib.training.memory import keep_freed_memory
 
 TOGETHER = 512
@@ -68,11 +69,11 @@ class Beats:
             row = int(np.flatnonzero(~np.isfinite(self.x).all(1))[0])
             raise ModelError(f"beat {row} holds NaN or Inf: leave it out or repair the record")
 
-    def tensors(self) -> tuple[Tensor, Tensor, Tensor | None]:
+    def tensors(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor | None]:
         """The same as tensors: float32, int64, float32 or None."""
-        rhythm = None if self.rhythm is None else torch.from_numpy(self.rhythm).float()
-        classes = torch.from_numpy(np.asarray(self.y, np.int64))
-        return torch.from_numpy(self.x).float(), classes, rhythm
+        rhythm = None if self.rhythm is None else torch.from_numpy(self.rhythm).float().to(device)
+        classes = torch.from_numpy(np.asarray(self.y, np.int64)).to(device)
+        return torch.from_numpy(self.x).float().to(device), classes, rhythm
 
 
 @dataclass
@@ -97,7 +98,9 @@ def fit(
     label: str = "training",
     checkpoint: Path | None = None,
 ) -> Course:
-    """Train a classifier in place; look at the loss on ``watched`` beats after every epoch.
+    """Train a classifier in place, on the device where it is; look at ``watched`` beats, too.
+
+    The loss on ``watched`` is taken after every epoch.
 
     Nothing is chosen by what is watched. The ``notes`` of the history are the evaluations of the
     field in each step's forward pass, 0 for a network without one. A training that is interrupted
@@ -106,7 +109,7 @@ def fit(
     Raises:
         ModelError: as ``train`` and ``Plan.recipe`` do.
     """
-    x, y, rhythm = beats.tensors()
+    x, y, rhythm = beats.tensors(device_of(network))
     recipe = plan.recipe(len(y))
     each = recipe.steps // plan.epochs
     rows = shuffled(len(y), plan.batch, seed=seed)
@@ -166,13 +169,13 @@ class _Watch:
 
 @torch.no_grad()
 def scores(network: HeartbeatClassifier, beats: Beats) -> Tensor:
-    """Scores (n, 5) of all beats."""
-    x, _, rhythm = beats.tensors()
+    """Scores (n, 5) of all beats, on the CPU."""
+    x, _, rhythm = beats.tensors(device_of(network))
     found = []
     for start in range(0, len(x), TOGETHER):
         part = slice(start, start + TOGETHER)
         found.append(network(x[part], None if rhythm is None else rhythm[part]))
-    return torch.cat(found)
+    return torch.cat(found).cpu()
 
 
 def mean_loss(found: Tensor, y: np.ndarray) -> float:

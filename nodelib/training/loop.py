@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from nodelib.errors import ModelError
+from nodelib.training.devices import name_of
 from nodelib.training.history import History
 from nodelib.training.recipe import Recipe
 from nodelib.training.state import State
@@ -51,14 +52,17 @@ def train(
     others go on; its losses in the history say so.
 
     Raises:
-        ModelError: if the loss has the wrong shape or is finite for no network, or the checkpoint
-            is damaged or does not belong to this run.
+        ModelError: if the loss has the wrong shape or is finite for no network, the recipe's shares
+            are not one for each network, or the checkpoint is damaged or not of this run.
     """
     parameters = [value for value in module.parameters() if value.requires_grad]
+    if recipe.shares is not None and len(recipe.shares) != members:
+        raise ModelError(f"{len(recipe.shares)} shares of the rate do not fit {members} networks")
     state = State.start(parameters, recipe)
     if checkpoint is not None and checkpoint.is_file():
         state.restore(checkpoint)
     started, saved, before = time.perf_counter(), time.perf_counter(), state.history.seconds
+    device = name_of(parameters[0].device)
     bar = tqdm(
         range(state.done, recipe.steps),
         desc=label,
@@ -79,6 +83,7 @@ def train(
             gradients = tuple(g.index_fill(0, lost, 0.0) for g in gradients)
         state.update(gradients, members)
         state.history.losses.append(values.detach().reshape(-1).tolist())
+        state.history.devices[device] = state.history.devices.get(device, 0) + 1
         state.history.seconds = before + time.perf_counter() - started
         if checkpoint is not None and time.perf_counter() - saved > SAVE_EVERY_SECONDS:
             state.save(checkpoint)

@@ -21,6 +21,7 @@ class Recipe:
         clip: largest norm of the gradient, of each network on its own; None for no limit.
         ema: decay of an exponential moving average of the parameters, which replaces them at the
             end; None for no average.
+        shares: of networks side by side, what each one's rate is multiplied by; None for 1.
     """
 
     steps: int
@@ -29,6 +30,7 @@ class Recipe:
     weight_decay: float = 0.0
     clip: float | None = None
     ema: float | None = None
+    shares: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.rate <= 0:
@@ -39,6 +41,8 @@ class Recipe:
             )
         if self.ema is not None and not 0 < self.ema < 1:
             raise ModelError(f"ema {self.ema} must lie between 0 and 1")
+        if self.shares is not None and not all(share > 0 for share in self.shares):
+            raise ModelError(f"the shares {self.shares} of the rate must be positive")
 
     def rate_at(self, step: int) -> float:
         """Learning rate of a step, 0 to ``steps - 1``."""

@@ -61,17 +61,21 @@ class State:
         """Adam with decoupled weight decay: Kingma and Ba 2015, Loshchilov and Hutter 2019."""
         rate, count = self.recipe.rate_at(self.done), self.done + 1
         gradients = clipped(gradients, self.recipe.clip, members)
+        shares = self.recipe.shares
         if self.recipe.weight_decay:
             batch = 0 if members is None else 1
             for parameter in self.parameters:
                 if parameter.dim() - batch > 1:
-                    parameter.mul_(1 - rate * self.recipe.weight_decay)
+                    share = 1.0 if shares is None else along(shares, parameter)
+                    parameter.mul_(1 - rate * self.recipe.weight_decay * share)
         torch._foreach_lerp_(self.first, list(gradients), 1 - BETAS[0])
         torch._foreach_mul_(self.second, BETAS[1])
         torch._foreach_addcmul_(self.second, list(gradients), list(gradients), 1 - BETAS[1])
         scale = torch._foreach_sqrt(self.second)
         torch._foreach_div_(scale, math.sqrt(1 - BETAS[1] ** count))
         torch._foreach_add_(scale, EPSILON)
+        if shares is not None:
+            scale = [part / along(shares, part) for part in scale]
         step = -rate / (1 - BETAS[0] ** count)
         torch._foreach_addcdiv_(self.parameters, self.first, scale, step)
         if self.average:
@@ -133,6 +137,11 @@ class State:
             for name, values in groups.items()
             for k, value in enumerate(values)
         }
+
+
+def along(shares: tuple[float, ...], like: Tensor) -> Tensor:
+    """A number for each entry of the leading axis of ``like``, broadcast against it."""
+    return like.new_tensor(shares).reshape(-1, *[1] * (like.dim() - 1))
 
 
 def clipped(

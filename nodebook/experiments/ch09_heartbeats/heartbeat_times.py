@@ -99,7 +99,7 @@ def printed(network: HeartbeatClassifier, tolerance: str | None = None) -> nn.Se
 
 def batch() -> tuple[Tensor, Tensor]:
     """Beats (128, 1, 187) and classes of a step."""
-    x, y, _ = sets.part("by-beat", "train").beats.tensors()
+    x, y, _ = sets.part("by-beat", "train").beats.tensors(torch.device("cpu"))
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:BATCH]
     return x[order].unsqueeze(1), y[order]
 

@@ -17,6 +17,7 @@ from torch.nn.functional import cross_entropy, softplus
 from nodebook.documents import ecg_deck
 from nodelib.models.classifiers import seeded
 from nodelib.models.gru_ode import Events, GRUODEBayes, Sizes, Stepping, gaussian_kl, gaussian_nll
+from nodelib.models.gru_ode.jump import gru_step
 
 HIDDEN = 32
 MIXING, WEIGHT = 1e-3, 1.0
@@ -26,7 +27,24 @@ DECK_MIXING, DECK_WEIGHT = 0.1, 0.1
 the classification is a mean."""
 
 
-class Recurrent(nn.Module):
+class Classifier(nn.Module):
+    """A network that is called on events and has a loss."""
+
+    def loss(self, events: Events, label: Tensor) -> Tensor:
+        """What it is trained on, of events and their classes (B,)."""
+        raise NotImplementedError
+
+    def loss_of(self, times: Tensor, values: Tensor, observed: Tensor, *last: Tensor) -> Tensor:
+        """``loss`` of what makes the events, tensor by tensor: then their lengths and the label.
+
+        Padding must repeat the last time.
+        """
+        lengths, label = last
+        start, end = torch.zeros_like(times[:, 0]), times[:, -1]
+        return self.loss(Events(times, values, observed, lengths, start, end, None), label)
+
+
+class Recurrent(Classifier):
     """A GRU over the beats: told the gaps, or with a state that decays over them."""
 
     def __init__(self, classes: int, *, decay: bool, seed: int) -> None:
@@ -41,11 +59,11 @@ class Recurrent(nn.Module):
         gaps = events.gaps[:, :-1].float()
         seen = events.observed.float()
         inputs = torch.cat([events.values.float(), seen, gaps.unsqueeze(-1)], -1)
-        h = gaps.new_zeros(len(gaps), HIDDEN)
+        h, real = gaps.new_zeros(len(gaps), HIDDEN), events.real
         for k in range(inputs.shape[1]):
             if self.fade is not None:
                 h = h * torch.exp(-softplus(self.fade) * gaps[:, k : k + 1])
-            h = torch.where(events.real[:, k : k + 1], self.cell(inputs[:, k], h), h)
+            h = torch.where(real[:, k : k + 1], gru_step(self.cell, inputs[:, k], h), h)
         return self.readout(h)
 
     def loss(self, events: Events, label: Tensor) -> Tensor:
@@ -53,14 +71,20 @@ class Recurrent(nn.Module):
         return cross_entropy(self(events), label)
 
 
-class Faithful(nn.Module):
-    """GRU-ODE-Bayes as published, with its classifier; or with the state held between beats."""
+class Faithful(Classifier):
+    """GRU-ODE-Bayes as published, with its classifier; or with the state held between beats.
+
+    From beat to beat it takes one step of the exponential Euler method: where most beats are
+    dropped, gaps of 45 s occur, over which Euler's own overflows.
+    """
 
     def __init__(self, classes: int, *, flows: bool, seed: int) -> None:
         super().__init__()
         self.model = parts(classes, seed)
+        self.model.stepping = Stepping("exponential", steps=1)
         if not flows:
             self.model.flow = lambda h, dt, count, most: h
+            self.model.cell.requires_grad_(False)
 
     def forward(self, events: Events) -> Tensor:
         """Logits (B, classes) after the last beat."""
@@ -68,18 +92,20 @@ class Faithful(nn.Module):
 
     def loss(self, events: Events, label: Tensor) -> Tensor:
         """Mean likelihood loss of an observed value, and the cross-entropy."""
-        followed = self.model(events)
+        followed = self.model.follow(events)
         told = followed.loss(MIXING) / followed.count.sum()
         return told + WEIGHT * cross_entropy(followed.logits, label)
 
 
-class Deck(nn.Module):
+class Deck(Classifier):
     """One of the deck's two models, with the loss of its repository."""
 
     def __init__(self, classes: int, *, ode: bool, seed: int) -> None:
         super().__init__()
         self.model = parts(classes, seed)
         self.way = (ecg_deck.full if ode else ecg_deck.baseline)(self.model)
+        if not ode:
+            self.model.cell.requires_grad_(False)
 
     def forward(self, events: Events) -> Tensor:
         """Logits (B, classes)."""
@@ -102,10 +128,11 @@ def deck_loss(
     nll = gaussian_nll(x, *model.predict(answer.before).chunk(2, -1), observed).sum()
     after = answer.before + answer.deltas
     kl = gaussian_kl(x, *model.predict(after).chunk(2, -1), observed).sum()
-    real = events.real
-    each = model.classify(after[real])
-    known = label.unsqueeze(1).expand(real.shape)[real]
-    classes = DECK_WEIGHT * (cross_entropy(each, known) + cross_entropy(answer.logits, label))
+    real = events.real.to(model.dtype)
+    each = model.classify(after).transpose(1, 2)
+    lost = cross_entropy(each, label.unsqueeze(1).expand(real.shape), reduction="none")
+    mean = (lost * real).sum() / real.sum()
+    classes = DECK_WEIGHT * (mean + cross_entropy(answer.logits, label))
     return nll + DECK_MIXING * kl + classes, classes
 
 
@@ -115,7 +142,7 @@ def parts(classes: int, seed: int) -> GRUODEBayes:
     return GRUODEBayes(sizes, Stepping("euler", steps=1), full=True, impute=True, seed=seed)
 
 
-NETWORKS: Mapping[str, Callable[[int, int], nn.Module]] = {
+NETWORKS: Mapping[str, Callable[[int, int], Classifier]] = {
     "gru": lambda classes, seed: Recurrent(classes, decay=False, seed=seed),
     "gru-decay": lambda classes, seed: Recurrent(classes, decay=True, seed=seed),
     "gru-ode-bayes": lambda classes, seed: Faithful(classes, flows=True, seed=seed),

@@ -46,24 +46,27 @@ SHORT = 24
 def run(variant: str, seed: int) -> results.Outcome:
     """Count for one size of batch."""
     size = int(variant.split("-")[1])
-    found = rr_chunks.chunks()
-    rng = np.random.default_rng(seed)
-    times = found.times
-    union = float(
-        np.mean([len(np.unique(times[rng.integers(len(found), size=size)])) for _ in range(DRAWS)])
-    )
-    own, batches = rr_chunks.SIZE, CHUNKS / size
-    rows = rng.integers(len(found), size=size)
+    found, batches = rr_chunks.chunks(), CHUNKS / size
+    epoch, rows = steps_of_an_epoch(size, seed)
     operators = {"union": per_step(rows, True), "own": per_step(rows, False)}
-    epoch = {"union": union * batches, "own": own * batches}
     metrics = {
-        "steps": {"union": union, "own": own},
+        "steps": {key: steps / batches for key, steps in epoch.items()},
         "epoch": epoch,
         "operators": operators,
         "epoch_operators": {key: epoch[key] * operators[key] / 1e6 for key in epoch},
-        "work": {"union": union * size * batches / (own * CHUNKS)},
+        "work": {"union": epoch["union"] / epoch["own"]},
     }
     return results.Outcome(metrics=metrics, data=list(found.provenance))
+
+
+def steps_of_an_epoch(size: int, seed: int) -> tuple[dict[str, float], np.ndarray]:
+    """Steps over the union of times and over own ones, in batches of a size; and a batch's rows."""
+    times, rng = rr_chunks.chunks().times, np.random.default_rng(seed)
+    drawn = (rng.integers(len(times), size=size) for _ in range(DRAWS))
+    union = float(np.mean([len(np.unique(times[rows])) for rows in drawn]))
+    batches = CHUNKS / size
+    steps = {"union": union * batches, "own": rr_chunks.SIZE * batches}
+    return steps, rng.integers(len(times), size=size)
 
 
 def per_step(rows: np.ndarray, together: bool) -> float:

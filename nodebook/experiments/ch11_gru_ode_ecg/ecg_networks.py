@@ -11,33 +11,36 @@ the five divisions only; with it, all five are trained on all four folds for the
 epochs. Same epochs, batch and choice for all networks. The deck's networks keep the loss of its
 repository.
 
-The plan of hours, on one core, for one seed of one task, measured on a few steps: 6 min (gru,
-gru-decay, deck-baseline), 15 (held, deck-full) and 30 (gru-ode-bayes); 80 for all six. ``nsr-chf``
-and ``sources`` first, three seeds each: 8 h; then the three dropped ones of ``gru``, ``held`` and
-``gru-ode-bayes``: less, as there are fewer beats. A training that was interrupted goes on where it
-was. To record: ``nodelib record ecg_networks --variant gru-ode-bayes.nsr-chf --seed 0`` and so on.
+The networks of a variant are trained side by side. The plan of hours, on one core, for one seed of
+one task, measured on a few steps: 6 min (gru, gru-decay, deck-baseline), 15 (held, deck-full) and
+30 (gru-ode-bayes); 80 for all six. ``nsr-chf`` and ``sources`` first, three seeds each: 8 h; then
+the three dropped ones of ``gru``, ``held`` and ``gru-ode-bayes``: less, as there are fewer beats.
+On a GPU (``NODELIB_DEVICE=cuda``) a training step is one CUDA graph. A training that was
+interrupted goes on where it was. To record: ``nodelib record ecg_networks --variant
+gru-ode-bayes.nsr-chf --seed 0`` and so on.
 
-Metrics: those of ``measures.measures`` over the answers of all five networks; ``rate`` chosen;
-``seconds_per_epoch`` of training. The recorded tensors are the weights of the five networks in half
-precision, to which they are rounded before they answer.
+Metrics: those of ``measures.measures`` over the answers of all five networks, and the ``rate``
+chosen. The recorded tensors are the weights of the five networks in half precision, to which they
+are rounded before they answer.
 """
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from sklearn.metrics import f1_score
-from torch import Tensor, nn
+from torch import Tensor
 
-from nodebook import paths
 from nodebook.evidence import results
 from nodebook.experiments.ch11_gru_ode_ecg import ecg_statistics, rr_chunks
-from nodebook.experiments.ch11_gru_ode_ecg.classifiers import NETWORKS
+from nodebook.experiments.ch11_gru_ode_ecg.classifiers import NETWORKS, Classifier
 from nodebook.experiments.ch11_gru_ode_ecg.measures import measures
 from nodebook.experiments.ch11_gru_ode_ecg.rr_chunks import Chunks
+from nodebook.experiments.ch11_gru_ode_ecg.side_by_side import RATES, Member, divided, trained
 from nodelib.models.classifiers import parameter_count
 from nodelib.models.gru_ode import Events, pad_events
 from nodelib.models.networks import halved, load_weights
-from nodelib.training import Recipe, train
-from nodelib.training.batches import shuffled
 
 SEEDS = (0, 1, 2)
 UNFINISHED = True
@@ -47,8 +50,7 @@ TASKS = ("sources", "nsr-chf", *(f"nsr-chf-{percent}" for percent in DROPS))
 VARIANTS = tuple(f"{network}.{task}" for task in TASKS for network in NETWORKS)
 TOLERANCE = {"*": 0.02}
 
-RATES = (1e-3, 3e-3)
-EPOCHS, BATCH = 12, 64
+EPOCHS, BATCH = 20, 64
 CENTRE, SPREAD = 0.75, 0.2
 """What R-R intervals in s are scaled by, the same for all: no number of the test is used."""
 TOGETHER = 64
@@ -82,31 +84,33 @@ def events_of(found: Chunks, rows: np.ndarray, drop: int) -> Events:
     return pad_events(series)
 
 
-def run(variant: str, seed: int) -> results.Outcome:
-    """Choose the rate, train five networks, and ask each of the people it has not seen."""
+def run_together(variant: str, seeds: Sequence[int]) -> dict[int, results.Outcome]:
+    """Choose the rates, train five networks a seed, and ask each of the people it has not seen."""
     name, task = variant.split(".")
-    found, drop = asked(task, seed)
-    divisions = rr_chunks.folds(found, seed)
-    rate = chosen(name, found, drop, divisions, seed, variant)
-    scores = np.zeros((len(found), found.label.max() + 1))
-    tensors: dict[str, Tensor] = {}
-    seconds, steps = 0.0, 0
-    for k, (rows, test) in enumerate(divisions):
-        network, spent = trained(name, found, drop, rows, rate, seed, f"{variant}-{seed}-{k}")
-        tensors |= {f"{k}.{key}": value for key, value in halved(network).items()}
-        scores[test] = answers(network, found, drop, test)
-        seconds, steps = seconds + spent, steps + EPOCHS
-    metrics = {
-        **measures(found.label, scores, found.person, seed=0),
-        "rate": rate,
-        "seconds_per_epoch": seconds / steps,
-    }
-    return results.Outcome(
-        metrics=metrics,
-        tensors=tensors,
-        parameters=parameter_count(NETWORKS[name](scores.shape[1], seed)),
-        data=list(found.provenance),
-    )
+    found, drop = asked(task, 0)
+    divisions = {seed: rr_chunks.folds(found, seed) for seed in seeds}
+    label = f"{variant}-{'-'.join(map(str, seeds))}"
+    rates, spent = chosen(name, found, drop, divisions, f"{label}-rates")
+    members = [
+        Member(seed, rows, rates[seed]) for seed, parts in divisions.items() for rows, _ in parts
+    ]
+    networks, more = fitted(name, found, drop, members, label)
+    left, outcomes = iter(networks), {}
+    for seed, parts in divisions.items():
+        scores = np.zeros((len(found), found.label.max() + 1))
+        tensors: dict[str, Tensor] = {}
+        for k, (_, test) in enumerate(parts):
+            network = next(left)
+            tensors |= {f"{k}.{key}": value for key, value in halved(network).items()}
+            scores[test] = answers(network, found, drop, test)
+        outcomes[seed] = results.Outcome(
+            metrics={**measures(found.label, scores, found.person, seed=0), "rate": rates[seed]},
+            tensors=tensors,
+            parameters=parameter_count(NETWORKS[name](scores.shape[1], seed)),
+            data=list(found.provenance),
+            devices=spent + more,
+        )
+    return outcomes
 
 
 def rederive(recorded: results.Run) -> dict[str, object]:
@@ -127,41 +131,39 @@ def rederive(recorded: results.Run) -> dict[str, object]:
     return measures(found.label, scores, found.person, seed=0)
 
 
-def chosen(name: str, found: Chunks, drop: int, divisions: list, seed: int, label: str) -> float:
-    """The rate with the best macro-F1 on the second fold of people, not trained on."""
-    rows = divisions[0][0]
-    held_out = np.intersect1d(rows, divisions[1][1])
-    rest = np.setdiff1d(rows, held_out)
-    quality = {}
-    for rate in RATES:
-        place = f"{label}-{seed}-rate-{rate:g}"
-        network, _ = trained(name, found, drop, rest, rate, seed, place)
-        answer = answers(network, found, drop, held_out).argmax(1)
-        quality[rate] = f1_score(found.label[held_out], answer, average="macro", zero_division=0)
-    return max(quality, key=quality.get)
+def chosen(
+    name: str, found: Chunks, drop: int, divisions: Mapping[int, list], label: str
+) -> tuple[dict[int, float], Counter[str]]:
+    """For each seed the rate with the best macro-F1 on the second fold of people, not trained on.
+
+    Also the devices on which that was tried, each with its steps.
+    """
+    tried = {seed: divided(parts) for seed, parts in divisions.items()}
+    members = [Member(seed, rows, rate) for seed, (rows, _) in tried.items() for rate in RATES]
+    networks, spent = fitted(name, found, drop, members, label)
+    quality: dict[int, dict[float, float]] = {seed: {} for seed in divisions}
+    for member, network in zip(members, networks, strict=True):
+        rows = tried[member.seed][1]
+        answer = answers(network, found, drop, rows).argmax(1)
+        score = f1_score(found.label[rows], answer, average="macro", zero_division=0)
+        quality[member.seed][member.rate] = score
+    return {seed: max(tried, key=tried.get) for seed, tried in quality.items()}, spent
 
 
-def trained(
-    name: str, found: Chunks, drop: int, rows: np.ndarray, rate: float, seed: int, place: str
-) -> tuple[nn.Module, float]:
-    """A network trained on some rows, and the seconds that took."""
-    network = NETWORKS[name](int(found.label.max()) + 1, seed)
-    recipe = Recipe(EPOCHS * (len(rows) // BATCH), rate, "one-cycle", weight_decay=1e-4, clip=1.0)
-    label = torch.from_numpy(found.label)
-
-    drawn_at = shuffled(len(rows), BATCH, seed=seed)
-
-    def loss(step: int) -> Tensor:
-        drawn = rows[drawn_at(step).numpy()]
-        return network.loss(events_of(found, drawn, drop), label[drawn])
-
-    checkpoint = paths.build() / "training" / f"ecg-{place}.safetensors"
-    history = train(network, loss, recipe, label=place, checkpoint=checkpoint)
-    return network, history.seconds
+def fitted(
+    name: str, found: Chunks, drop: int, members: Sequence[Member], label: str
+) -> tuple[list[Classifier], Counter[str]]:
+    """``trained`` networks of one kind on some chunks."""
+    classes = int(found.label.max()) + 1
+    networks = [NETWORKS[name](classes, m.seed) for m in members]
+    events = events_of(found, np.arange(len(found)), drop)
+    data = (events.times, events.values, events.observed, events.lengths)
+    data = (*data, torch.from_numpy(found.label))
+    return trained(networks, data, members, epochs=EPOCHS, batch=BATCH, label=label)
 
 
 @torch.no_grad()
-def answers(network: nn.Module, found: Chunks, drop: int, rows: np.ndarray) -> np.ndarray:
+def answers(network: Classifier, found: Chunks, drop: int, rows: np.ndarray) -> np.ndarray:
     """Scores (rows, classes), probabilities."""
     parts = np.array_split(rows, max(1, len(rows) // TOGETHER))
     return torch.cat([network(events_of(found, p, drop)).softmax(1) for p in parts]).numpy()

@@ -5,6 +5,7 @@ from functools import cache
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 from nodelib.errors import ModelError
 
@@ -33,7 +34,15 @@ def group_norm(
         raise ModelError(
             f"weight {tuple(weight.shape)} and bias {tuple(bias.shape)} must both be ({channels},)"
         )
+    if maps.is_cuda:
+        return native(maps, weight, bias, groups, rectified)
     return _GroupNorm.apply(maps, weight, bias, groups, rectified)
+
+
+def native(maps: Tensor, weight: Tensor, bias: Tensor, groups: int, rectified: bool) -> Tensor:
+    """The same by PyTorch's own normalisation, which launches less on a GPU."""
+    usual = functional.group_norm(maps.permute(1, 2, 0), groups, weight, bias, EPSILON)
+    return (functional.relu(usual) if rectified else usual).permute(2, 0, 1)
 
 
 class _GroupNorm(torch.autograd.Function):

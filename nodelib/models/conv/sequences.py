@@ -3,7 +3,8 @@
 Sequences are kept positions first, (length, n, channels). A tap of a kernel then is one product of
 large matrices, and what is shifted against what is a matter of where a slice of rows begins, so
 nothing is padded, unfolded or copied. On a processor without hardware for convolutions this takes
-half of the time of the usual layout, forwards and back.
+half of the time of the usual layout, forwards and back. On a GPU, where the many small operations
+would take longer to launch than to run, PyTorch's own convolution does the same.
 
 The layers are those of ``nodelib.models.conv.small_maps`` with one dimension less.
 """
@@ -52,7 +53,16 @@ def convolve(
     if length < 1:
         raise ModelError(f"sequences of length {len(maps)} are too short for the kernel")
     offset = offset.expand(length, 1, matrices.shape[2])
+    if maps.is_cuda:
+        return native(maps, matrices, stride, padding) + offset
     return _Convolution.apply(maps, matrices, offset, stride, padding)
+
+
+def native(maps: Tensor, matrices: Tensor, stride: int, padding: int) -> Tensor:
+    """``convolve`` without an offset by PyTorch's own convolution."""
+    kernel = matrices.permute(2, 1, 0)
+    usual = nn.functional.conv1d(maps.permute(1, 2, 0), kernel, stride=stride, padding=padding)
+    return usual.permute(2, 0, 1)
 
 
 class _Convolution(torch.autograd.Function):

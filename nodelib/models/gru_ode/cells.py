@@ -54,6 +54,11 @@ class GRUODECell(nn.Module):
 
     def forward(self, x: Tensor | None, h: Tensor) -> Tensor:
         """The derivative of h (..., H) under the input x (..., inputs), None if autonomous."""
+        rate, target = self.towards(x, h)
+        return rate * (target - h)
+
+    def towards(self, x: Tensor | None, h: Tensor) -> tuple[Tensor, Tensor]:
+        """Where h is drawn, u, and how fast, 1 - z: the derivative is ``rate (target - h)``."""
         size = self.gates * self.hidden
         gates = linear(h, self.gate_weight)
         pushed = None
@@ -62,9 +67,5 @@ class GRUODECell(nn.Module):
             gates = gates + pushed[..., :size]
         gates = torch.sigmoid(gates)
         reset, update = gates[..., : self.hidden], gates[..., size - self.hidden :]
-
-        def candidate(gated: Tensor) -> Tensor:
-            drawn = linear(gated, self.candidate_weight)
-            return drawn if pushed is None else drawn + pushed[..., size:]
-
-        return slope(h, reset, update, candidate)
+        drawn = linear(reset * h, self.candidate_weight)
+        return 1 - update, torch.tanh(drawn if pushed is None else drawn + pushed[..., size:])

@@ -139,12 +139,16 @@ class GRUODEBayes(nn.Module):
         """``dh/dt`` of states (..., H)."""
         return self.cell(self.predict(h) if self.impute else None, h)
 
+    def towards(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """How fast states (..., H) are drawn, and where to."""
+        return self.cell.towards(self.predict(h) if self.impute else None, h)
+
     def initial(self, events: Events) -> Tensor:
         """States (B, H) at the start."""
         batch = len(events.lengths)
         given = events.covariates
         if given is None:
-            given = torch.zeros(batch, self.sizes.cov)
+            given = torch.zeros(batch, self.sizes.cov, device=events.lengths.device)
         if given.shape != (batch, self.sizes.cov):
             raise ModelError(
                 f"the covariates have shape {tuple(given.shape)}, not {(batch, self.sizes.cov)}"
@@ -159,6 +163,16 @@ class GRUODEBayes(nn.Module):
                 is too long, or the state or a loss overflows (naming sample and row).
         """
         self.check(events)
+        followed = self.follow(events)
+        self.refuse_overflow(events, followed)
+        return followed
+
+    def follow(self, events: Events) -> Followed:
+        """``forward`` with nothing checked, neither the batch nor overflow.
+
+        With a fixed number of ``steps`` no value then decides what is done, as ``torch.func.vmap``
+        and CUDA graphs need it.
+        """
         plan = self.plan(events)
         x = events.values.to(self.dtype).transpose(0, 1)
         observed = events.observed.to(self.dtype).transpose(0, 1)
@@ -177,19 +191,20 @@ class GRUODEBayes(nn.Module):
         corrected = self.predict(states[:, 1:])
         kl = gaussian_kl(x, *corrected.chunk(2, -1), observed, self.noise)
         nll, kl = nll.flatten(1).sum(1), kl.flatten(1).sum(1)
-        self.refuse_overflow(events, h, nll, kl, states)
         count = events.observed.flatten(1).sum(1)
         return Followed(h, self.classify(h), nll, kl, count, predicted, states)
 
     def flow(self, h: Tensor, dt: Tensor, count: Tensor, most: int) -> Tensor:
         """The states after a gap of each, by its plan: (..., 1), (..., 1) and the largest count."""
         params = tuple(self.parameters()) if self.stepping.adaptive else ()
-        return self.stepping.advance(self.field, h, dt, count, most, params)
+        derivative = self.towards if self.stepping.relaxes else self.field
+        return self.stepping.advance(derivative, h, dt, count, most, params)
 
     def plan(self, events: Events) -> Plan:
         """The steps over all gaps of a batch."""
         dt, count = self.stepping.plan(events.gaps)
-        most = [int(n) for n in count.amax(0)]
+        fixed = self.stepping.steps
+        most = [int(n) for n in count.amax(0)] if fixed is None else [fixed] * count.shape[1]
         dt, count = (y.T.unsqueeze(-1).to(self.dtype) for y in (dt, count))
         return Plan(dt, count, most)
 
@@ -202,15 +217,15 @@ class GRUODEBayes(nn.Module):
             )
 
     @torch.no_grad()
-    def refuse_overflow(
-        self, events: Events, h: Tensor, nll: Tensor, kl: Tensor, states: Tensor
-    ) -> None:
+    def refuse_overflow(self, events: Events, followed: Followed) -> None:
         """ModelError naming sample and row where a state is beyond ``FAR`` or a loss not finite."""
+
+        h, states = followed.h, followed.after
 
         def near(states: Tensor) -> Tensor:
             return (states.abs() < FAR).all(-1)  # false of NaN as well
 
-        good = near(h) & near(states).all(1) & nll.isfinite() & kl.isfinite()
+        good = near(h) & near(states).all(1) & followed.nll.isfinite() & followed.kl.isfinite()
         if good.all():
             return
         k = int((~good).nonzero()[0])

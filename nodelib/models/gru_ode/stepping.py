@@ -8,6 +8,7 @@ batched with.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +17,9 @@ from nodelib.errors import ModelError
 from nodelib.ode import tableaus
 from nodelib.ode.gradients import odeint
 from nodelib.ode.steps import combine
+
+EXPONENTIAL = "exponential"
+"""The solver that is no Runge-Kutta method, see ``relaxation_step``."""
 
 SLACK = 1e-3
 """Share of ``delta_t`` by which a gap may exceed a whole number of steps, as in the reference."""
@@ -27,7 +31,8 @@ class Stepping:
 
     Attributes:
         solver: "euler", "midpoint", "heun", "rk4" or another of ``nodelib.ode.tableaus``, on equal
-            steps; with ``adaptive`` a method with an embedded error estimate.
+            steps; "exponential", of first order like Euler's and stable over gaps of any length;
+            with ``adaptive`` a method with an embedded error estimate.
         steps: equal steps in every gap, whatever its length; or None.
         delta_t: longest step; a gap takes as many equal ones as it needs. Or None. Give exactly one
             of the two, or neither with ``adaptive``.
@@ -43,14 +48,14 @@ class Stepping:
     adaptive: bool = False
     rtol: float = 1e-6
     atol: float = 1e-8
-    tableau: tableaus.Tableau = field(init=False, repr=False, compare=False)
+    tableau: tableaus.Tableau | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        tableau = tableaus.find(self.solver)
+        tableau = None if self.relaxes else tableaus.find(self.solver)
         # found once, not at every step
-        object.__setattr__(self, "tableau", tableau.without_error)
+        object.__setattr__(self, "tableau", tableau and tableau.without_error)
         if self.adaptive:
-            if tableau.embedded is None:
+            if tableau is None or tableau.embedded is None:
                 raise ModelError(f"{self.solver!r} has no error estimate: take dopri5")
             if self.steps is not None or self.delta_t is not None:
                 raise ModelError("an adaptive solver chooses its steps: leave out steps, delta_t")
@@ -60,6 +65,11 @@ class Stepping:
             raise ModelError(f"steps must be at least 1, not {self.steps}")
         if self.delta_t is not None and not 0 < self.delta_t < float("inf"):
             raise ModelError(f"delta_t must be a positive number, not {self.delta_t}")
+
+    @property
+    def relaxes(self) -> bool:
+        """Whether steps are those of ``relaxation_step``."""
+        return self.solver == EXPONENTIAL
 
     def plan(self, gaps: Tensor) -> tuple[Tensor, Tensor]:
         """Length of the steps over gaps (B, K), and how many, both (B, K).
@@ -83,7 +93,7 @@ class Stepping:
 
     def advance(
         self,
-        derivative: Callable[[Tensor], Tensor],
+        derivative: Callable[[Tensor], Any],
         h: Tensor,
         dt: Tensor,
         count: Tensor,
@@ -93,7 +103,8 @@ class Stepping:
         """The state after one gap of each sample.
 
         Args:
-            derivative: of h, from states (..., H).
+            derivative: of h, from states (..., H); where the solver ``relaxes``, how fast h is
+                drawn and where to, as ``GRUODECell.towards`` gives it.
             h: states (..., H).
             dt, count: the plan of these gaps, (..., 1).
             most: the largest of ``count``.
@@ -112,7 +123,10 @@ class Stepping:
                 atol=self.atol,
                 params=params,
             )[-1]
-        step = partial(autonomous_step, derivative, self.tableau)
+        if self.tableau is None:
+            step = partial(relaxation_step, derivative)
+        else:
+            step = partial(autonomous_step, derivative, self.tableau)
         if self.delta_t is None:  # all take the same number of steps
             for _ in range(most):
                 h = step(dt, h)
@@ -120,6 +134,18 @@ class Stepping:
         for j in range(most):
             h = step(dt * (count > j), h)
         return h
+
+
+def relaxation_step(
+    towards: Callable[[Tensor], tuple[Tensor, Tensor]], dt: Tensor, h: Tensor
+) -> Tensor:
+    """The solution of ``dh/dt = rate (target - h)`` after ``dt`` with both held as they begin.
+
+    Exponential Euler (Hochbruck and Ostermann 2010, Acta Numerica 19:209-286, section 2). The
+    state goes some way to the target and never beyond, however long the step.
+    """
+    rate, target = towards(h)
+    return h - (target - h) * torch.expm1(-rate * dt)
 
 
 def autonomous_step(
