@@ -40,7 +40,7 @@ SEEDS = (0,)
 NEEDS = ("mitdb", "nsr2db", "chf2db")
 TOLERANCE = {"epoch.*": 1e-6}
 
-BEATS = {1: 384, 4: 128, 16: 32, 64: 8}
+BEATS = {1: 256, 4: 64, 16: 16, 64: 6}
 """Beats of a sample in the longer of the two walks that are timed; the other has half of them."""
 REPEATS = 3
 TRAINED = 64
