@@ -20,27 +20,24 @@ interrupted goes on where it was. To record: ``nodelib record ecg_networks --var
 gru-ode-bayes.nsr-chf --seed 0`` and so on.
 
 Metrics: those of ``measures.measures`` over the answers of all five networks, and the ``rate``
-chosen. The recorded tensors are the weights of the five networks in half precision, to which they
-are rounded before they answer.
+chosen; the history has the folds' mean loss. The recorded tensors are the weights of the five
+networks in half precision, to which they are rounded before they answer.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from sklearn.metrics import f1_score
-from torch import Tensor
 
 from nodebook.evidence import results
 from nodebook.experiments.ch11_gru_ode_ecg import ecg_statistics, rr_chunks
 from nodebook.experiments.ch11_gru_ode_ecg.classifiers import NETWORKS, Classifier
 from nodebook.experiments.ch11_gru_ode_ecg.measures import measures
 from nodebook.experiments.ch11_gru_ode_ecg.rr_chunks import Chunks
-from nodebook.experiments.ch11_gru_ode_ecg.side_by_side import RATES, Member, divided, trained
+from nodebook.experiments.ch11_gru_ode_ecg.side_by_side import Folds, fit, restored
 from nodelib.models.classifiers import parameter_count
 from nodelib.models.gru_ode import Events, pad_events
-from nodelib.models.networks import halved, load_weights
 
 SEEDS = (0, 1, 2)
 UNFINISHED = True
@@ -88,27 +85,35 @@ def run_together(variant: str, seeds: Sequence[int]) -> dict[int, results.Outcom
     """Choose the rates, train five networks a seed, and ask each of the people it has not seen."""
     name, task = variant.split(".")
     found, drop = asked(task, 0)
+    classes = int(found.label.max()) + 1
+    events = events_of(found, np.arange(len(found)), drop)
+    data = (events.times, events.values, events.observed, events.lengths)
     divisions = {seed: rr_chunks.folds(found, seed) for seed in seeds}
-    label = f"{variant}-{'-'.join(map(str, seeds))}"
-    rates, spent = chosen(name, found, drop, divisions, f"{label}-rates")
-    members = [
-        Member(seed, rows, rates[seed]) for seed, parts in divisions.items() for rows, _ in parts
-    ]
-    networks, more = fitted(name, found, drop, members, label)
-    left, outcomes = iter(networks), {}
-    for seed, parts in divisions.items():
-        scores = np.zeros((len(found), found.label.max() + 1))
-        tensors: dict[str, Tensor] = {}
-        for k, (_, test) in enumerate(parts):
-            network = next(left)
-            tensors |= {f"{k}.{key}": value for key, value in halved(network).items()}
-            scores[test] = answers(network, found, drop, test)
+
+    def quality(network: Classifier, rows: np.ndarray) -> float:
+        answer = answers(network, found, drop, rows).argmax(1)
+        return f1_score(found.label[rows], answer, average="macro", zero_division=0)
+
+    fitted = fit(
+        lambda seed: NETWORKS[name](classes, seed),
+        (*data, torch.from_numpy(found.label)),
+        divisions,
+        quality,
+        epochs=EPOCHS,
+        batch=BATCH,
+        label=f"{variant}-{'-'.join(map(str, seeds))}",
+    )
+    outcomes = {}
+    for seed, own in fitted.items():
+        tensors = own.tensors()  # which rounds the networks
+        metrics = tested(found, drop, divisions[seed], own.networks)
         outcomes[seed] = results.Outcome(
-            metrics={**measures(found.label, scores, found.person, seed=0), "rate": rates[seed]},
+            metrics={**metrics, "rate": own.rate},
+            history={"loss": own.loss},
             tensors=tensors,
-            parameters=parameter_count(NETWORKS[name](scores.shape[1], seed)),
+            parameters=parameter_count(NETWORKS[name](classes, seed)),
             data=list(found.provenance),
-            devices=spent + more,
+            devices=own.devices,
         )
     return outcomes
 
@@ -117,49 +122,22 @@ def rederive(recorded: results.Run) -> dict[str, object]:
     """The metrics of the answers, from the weights."""
     name, task = recorded.variant.split(".")
     found, drop = asked(task, recorded.seed)
+    classes, tensors = int(found.label.max()) + 1, recorded.tensors()
+    parts = rr_chunks.folds(found, recorded.seed)
+    networks = [
+        restored(NETWORKS[name](classes, recorded.seed), tensors, k) for k in range(len(parts))
+    ]
+    return tested(found, drop, parts, networks)
+
+
+def tested(
+    found: Chunks, drop: int, parts: Folds, networks: Sequence[Classifier]
+) -> dict[str, object]:
+    """The metrics of the answers of each fold's network about its people."""
     scores = np.zeros((len(found), found.label.max() + 1))
-    tensors = recorded.tensors()
-    for k, (_, test) in enumerate(rr_chunks.folds(found, recorded.seed)):
-        start = f"{k}."
-        weights = {
-            key.removeprefix(start): value
-            for key, value in tensors.items()
-            if key.startswith(start)
-        }
-        network = load_weights(NETWORKS[name](scores.shape[1], recorded.seed), weights)
+    for network, (_, test) in zip(networks, parts, strict=True):
         scores[test] = answers(network, found, drop, test)
     return measures(found.label, scores, found.person, seed=0)
-
-
-def chosen(
-    name: str, found: Chunks, drop: int, divisions: Mapping[int, list], label: str
-) -> tuple[dict[int, float], Counter[str]]:
-    """For each seed the rate with the best macro-F1 on the second fold of people, not trained on.
-
-    Also the devices on which that was tried, each with its steps.
-    """
-    tried = {seed: divided(parts) for seed, parts in divisions.items()}
-    members = [Member(seed, rows, rate) for seed, (rows, _) in tried.items() for rate in RATES]
-    networks, spent = fitted(name, found, drop, members, label)
-    quality: dict[int, dict[float, float]] = {seed: {} for seed in divisions}
-    for member, network in zip(members, networks, strict=True):
-        rows = tried[member.seed][1]
-        answer = answers(network, found, drop, rows).argmax(1)
-        score = f1_score(found.label[rows], answer, average="macro", zero_division=0)
-        quality[member.seed][member.rate] = score
-    return {seed: max(tried, key=tried.get) for seed, tried in quality.items()}, spent
-
-
-def fitted(
-    name: str, found: Chunks, drop: int, members: Sequence[Member], label: str
-) -> tuple[list[Classifier], Counter[str]]:
-    """``trained`` networks of one kind on some chunks."""
-    classes = int(found.label.max()) + 1
-    networks = [NETWORKS[name](classes, m.seed) for m in members]
-    events = events_of(found, np.arange(len(found)), drop)
-    data = (events.times, events.values, events.observed, events.lengths)
-    data = (*data, torch.from_numpy(found.label))
-    return trained(networks, data, members, epochs=EPOCHS, batch=BATCH, label=label)
 
 
 @torch.no_grad()

@@ -25,8 +25,7 @@ patients; ``rate`` of a network. Tensors as in ``ecg_networks``.
 """
 
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -50,13 +49,12 @@ from nodebook.experiments.ch11_gru_ode_ecg.forecasters import (
 )
 from nodebook.experiments.ch11_gru_ode_ecg.measures import DRAWS, edges
 from nodebook.experiments.ch11_gru_ode_ecg.rr_chunks import LONGEST, SHORTEST, SIZE, folds
-from nodebook.experiments.ch11_gru_ode_ecg.side_by_side import RATES, Member, divided, trained
+from nodebook.experiments.ch11_gru_ode_ecg.side_by_side import Folds, fit, restored
 from nodelib import data
 from nodelib.data.aami import beats
 from nodelib.data.find.provenance import Provenance
 from nodelib.models.classifiers import parameter_count
 from nodelib.models.gru_ode import Events, pad_events
-from nodelib.models.networks import halved, load_weights
 
 SEEDS = (0, 1, 2)
 NEEDS = ("mitdb",)
@@ -187,24 +185,26 @@ def run_together(variant: str, seeds: Sequence[int]) -> dict[int, results.Outcom
             )
             for seed, parts in divisions.items()
         }
-    label = f"next-{variant}-{'-'.join(map(str, seeds))}"
-    rates, spent = chosen(name, asked, divisions, f"{label}-rates")
-    members = [Member(seed, r, rates[seed]) for seed, parts in divisions.items() for r, _ in parts]
-    networks, more = fitted(name, asked, members, label)
-    left, outcomes = iter(networks), {}
-    for seed, parts in divisions.items():
-        told = torch.zeros(*asked.interval.shape, 2 + CLASSES)
-        tensors: dict[str, Tensor] = {}
-        for k, (_, test) in enumerate(parts):
-            network = next(left)
-            tensors |= {f"{k}.{key}": value for key, value in halved(network).items()}
-            told[test] = answers(network, asked, test)
+    fitted = fit(
+        NETWORKS[name],
+        asked.tensors,
+        divisions,
+        lambda network, rows: -lost(asked, network, rows),
+        epochs=EPOCHS,
+        batch=BATCH,
+        label=f"next-{variant}-{'-'.join(map(str, seeds))}",
+    )
+    outcomes = {}
+    for seed, own in fitted.items():
+        tensors = own.tensors()  # which rounds the networks
+        told = foretold(asked, divisions[seed], own.networks)
         outcomes[seed] = results.Outcome(
-            metrics={**measured(asked, told, found.person), "rate": rates[seed]},
+            metrics={**measured(asked, told, found.person), "rate": own.rate},
+            history={"loss": own.loss},
             tensors=tensors,
             parameters=parameter_count(NETWORKS[name](seed)),
             data=[found.provenance],
-            devices=spent + more,
+            devices=own.devices,
         )
     return outcomes
 
@@ -216,37 +216,23 @@ def rederive(recorded: results.Run) -> dict[str, object]:
     parts = folds(found, recorded.seed)
     if name in SIMPLE:
         return measured(asked, simple(name, asked, parts), found.person)
-    told = torch.zeros(*asked.interval.shape, 2 + CLASSES)
     tensors = recorded.tensors()
-    for k, (_, test) in enumerate(parts):
-        own = {n.removeprefix(f"{k}."): v for n, v in tensors.items() if n.startswith(f"{k}.")}
-        told[test] = answers(load_weights(NETWORKS[name](recorded.seed), own), asked, test)
-    return measured(asked, told, found.person)
+    networks = [restored(NETWORKS[name](recorded.seed), tensors, k) for k in range(len(parts))]
+    return measured(asked, foretold(asked, parts, networks), found.person)
 
 
-def chosen(
-    name: str, asked: Questions, divisions: Mapping[int, list], label: str
-) -> tuple[dict[int, float], Counter[str]]:
-    """For each seed the rate with the smaller loss on validation patients; and the devices."""
-    tried = {seed: divided(parts) for seed, parts in divisions.items()}
-    members = [Member(seed, rows, rate) for seed, (rows, _) in tried.items() for rate in RATES]
-    networks, spent = fitted(name, asked, members, label)
-    lost: dict[int, dict[float, float]] = {seed: {} for seed in divisions}
-    for member, network in zip(members, networks, strict=True):
-        rows = tried[member.seed][1]
-        some = asked.rows(rows)
-        told = answers(network, asked, rows)
-        value = losses(told, some.interval, some.known, some.kind, some.events.real).sum()
-        lost[member.seed][member.rate] = float(value)
-    return {seed: min(each, key=each.get) for seed, each in lost.items()}, spent
+def foretold(asked: Questions, parts: Folds, networks: Sequence[Forecaster]) -> Tensor:
+    """What each fold's network foretells of its patients, (n, L, 7)."""
+    told = torch.zeros(*asked.interval.shape, 2 + CLASSES)
+    for network, (_, test) in zip(networks, parts, strict=True):
+        told[test] = answers(network, asked, test)
+    return told
 
 
-def fitted(
-    name: str, asked: Questions, members: Sequence[Member], label: str
-) -> tuple[list[Forecaster], Counter[str]]:
-    """``trained`` networks of one kind."""
-    networks = [NETWORKS[name](m.seed) for m in members]
-    return trained(networks, asked.tensors, members, epochs=EPOCHS, batch=BATCH, label=label)
+def lost(asked: Questions, network: Forecaster, rows: np.ndarray) -> float:
+    """Loss of interval and class in some chunks."""
+    some, told = asked.rows(rows), answers(network, asked, rows)
+    return float(losses(told, some.interval, some.known, some.kind, some.events.real).sum())
 
 
 @torch.no_grad()
@@ -256,7 +242,7 @@ def answers(network: Forecaster, asked: Questions, rows: np.ndarray) -> Tensor:
     return torch.cat([network(asked.rows(part).events) for part in parts])
 
 
-def simple(name: str, asked: Questions, parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> Tensor:
+def simple(name: str, asked: Questions, parts: Folds) -> Tensor:
     """What a simple model foretells in all chunks, (n, L, 7), each by one of the other folds."""
     seen, real = features(asked), asked.events.real.numpy()
     interval, kind = asked.interval.numpy(), asked.kind.numpy()

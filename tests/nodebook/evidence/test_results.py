@@ -254,6 +254,15 @@ def test_the_provenance_line_says_when_what_and_how_long(checkout, monkeypatch):
     assert line.endswith("1.5 s")
 
 
+def test_a_record_says_which_gpu_it_was_trained_on_and_nothing_of_the_cpu_alone(checkout):
+    record(seed=1, devices={"cpu": 9})
+    assert results.one("toy", "plain", 1).devices == {}
+    record(seed=2, devices={"NVIDIA X": 3, "cpu": 4})
+    run = results.one("toy", "plain", 2)
+    assert run.devices == {"NVIDIA X": 3, "cpu": 4}
+    assert ", trained on NVIDIA X and cpu" in run.provenance_line()
+
+
 def test_no_recorded_file_names_this_computer(checkout, monkeypatch):
     monkeypatch.setattr(platform, "node", lambda: "some-host-name")
     text = record().read_text()

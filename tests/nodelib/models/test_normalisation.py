@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import group_norm as reference
 
 from nodelib.errors import ModelError
-from nodelib.models.conv.normalisation import group_norm
+from nodelib.models.conv.normalisation import group_norm, native
 
 GENERATOR = torch.Generator().manual_seed(0)
 IMAGES = 3 + torch.randn(5, 6, 3, 3, generator=GENERATOR, dtype=torch.float64)
@@ -20,6 +20,8 @@ def test_it_is_torchs_on_maps_stored_the_other_way(groups, rectified):
     expected = expected.relu() if rectified else expected
     found = group_norm(maps, WEIGHT, BIAS, groups, rectified=rectified)
     assert torch.allclose(found, expected, atol=1e-12)
+    on_a_gpu = native(maps, WEIGHT, BIAS, groups, rectified)
+    assert torch.allclose(on_a_gpu, expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("rectified", [False, True])

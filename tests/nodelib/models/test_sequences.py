@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import conv1d
 
 from nodelib.errors import ModelError
-from nodelib.models.conv.sequences import convolve, tap_matrices
+from nodelib.models.conv.sequences import convolve, native, tap_matrices
 
 
 def drawn(*shape):
@@ -22,6 +22,8 @@ def test_a_convolution_and_its_gradients_are_torchs(length, taps, stride, paddin
     ours = convolve(maps, tap_matrices(weight), bias, stride=stride, padding=padding)
     theirs = conv1d(maps.permute(1, 2, 0), weight, bias, stride, padding).permute(2, 0, 1)
     assert torch.allclose(ours, theirs)
+    on_a_gpu = native(maps, tap_matrices(weight), stride, padding) + bias
+    assert torch.allclose(on_a_gpu, theirs)
     arriving = torch.randn_like(theirs)
     found, expected = (
         torch.autograd.grad(result, (maps, weight, bias), arriving) for result in (ours, theirs)

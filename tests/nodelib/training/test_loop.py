@@ -224,3 +224,44 @@ def test_a_history_thins_to_means_over_spans():
     history = History(losses=[[float(k), 0.0] for k in range(10)])
     assert history.thinned(0, points=2) == {"step": [5, 10], "loss": [2.0, 7.0]}
     assert history.thinned(1, points=100)["step"] == list(range(1, 11))
+
+
+def test_each_network_may_have_a_rate_of_its_own():
+    together = MLP([1, 8, 1], seeds=(5, 5), dtype=torch.float64)
+
+    def points(step):
+        return torch.rand(16, 1, generator=generator(5, step), dtype=torch.float64)
+
+    def both(step):
+        x = points(step).expand(2, 16, 1)
+        return (together(x) - torch.sin(3 * x)).square().mean((1, 2))
+
+    plan = {"steps": 20, "schedule": "one-cycle", "clip": 0.1, "weight_decay": 0.1}
+    train(together, both, Recipe(rate=0.01, shares=(1.0, 3.0), **plan), members=2)
+    for k, rate in enumerate((0.01, 0.03)):
+        alone = MLP([1, 8, 1], seeds=5, dtype=torch.float64)
+
+        def loss(step, alone=alone):
+            x = points(step)
+            return (alone(x) - torch.sin(3 * x)).square().mean()
+
+        train(alone, loss, Recipe(rate=rate, **plan))
+        for a, b in zip(together.parameters(), alone.parameters(), strict=True):
+            torch.testing.assert_close(a[k], b, rtol=1e-9, atol=1e-12)
+
+
+def test_shares_of_the_rate_must_be_positive_and_one_for_each_network():
+    with pytest.raises(ModelError, match="must be positive"):
+        Recipe(steps=1, rate=0.1, shares=(1.0, 0.0))
+    net = Stored([[0.0], [0.0]])
+    for members, shares in ((None, (1.0, 1.0)), (2, (1.0,))):
+        with pytest.raises(ModelError, match="shares of the rate"):
+            train(net, lambda step: net.value[:, 0], Recipe(1, 0.1, shares=shares), members=members)
+
+
+def test_the_history_tells_where_the_steps_were_made(tmp_path):
+    net, path = MLP([1, 4, 1], seeds=0), tmp_path / "state.safetensors"
+    history = train(net, regression(net), Recipe(5, 0.01), checkpoint=path)
+    assert history.devices == {"cpu": 5}
+    again = train(MLP([1, 4, 1], seeds=0), regression(net), Recipe(5, 0.01), checkpoint=path)
+    assert again.devices == {"cpu": 5}
