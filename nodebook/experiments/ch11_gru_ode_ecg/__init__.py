@@ -4,6 +4,8 @@ EXPERIMENTS = (
     "ecg_cost",
     "ecg_deck_models",
     "ecg_devices",
+    "ecg_epochs",
+    "ecg_lengths",
     "ecg_networks",
     "ecg_next_beat",
     "ecg_preparation",

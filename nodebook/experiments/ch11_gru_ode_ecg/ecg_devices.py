@@ -77,11 +77,16 @@ def rederive(recorded: results.Run) -> dict[str, object]:
     return {"epoch": steps_of_an_epoch(int(recorded.variant.split("-")[1]), recorded.seed)[0]}
 
 
-def per_step(rows: np.ndarray, way: str, device: torch.device) -> float:
+def per_step(
+    rows: np.ndarray,
+    way: str,
+    device: torch.device,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
     """Seconds that one more step of the walk takes, forwards and back."""
     longest = BEATS[len(rows)]
     walks = [walk(rows, way, beats, device) for beats in (longest // 2, longest)]
-    seconds = timed([step for step, _ in walks], device)
+    seconds = timed([step for step, _ in walks], device, clock)
     return (seconds[1] - seconds[0]) / (walks[1][1] - walks[0][1])
 
 
@@ -93,11 +98,16 @@ def walk(
     cut = {name: getattr(found, name)[:, :beats] for name in ("rr", "observed")}
     events = events_of(replace(found, **cut), np.arange(len(rows)), 0)
     there = Events(*(None if x is None else x.to(device) for x in vars(events).values()))
-    sizes = Sizes(features=1, hidden=64, p_hidden=32, prep_hidden=32, class_hidden=64, classes=3)
-    model = GRUODEBayes(sizes, Stepping("euler", steps=1), full=True, impute=True, seed=0)
-    way_of = full(model.to(device), together=way == "union")
+    way_of = full(deck_model(device), together=way == "union")
     merged = len(torch.unique(torch.cat((events.start, events.times.flatten())))) - 1
     return lambda: way_of(there).logits.sum().backward(), merged if way == "union" else beats
+
+
+def deck_model(device: torch.device) -> GRUODEBayes:
+    """The parts of the deck's models, of the sizes in its repository."""
+    sizes = Sizes(features=1, hidden=64, p_hidden=32, prep_hidden=32, class_hidden=64, classes=3)
+    stepping = Stepping("euler", steps=1)
+    return GRUODEBayes(sizes, stepping, full=True, impute=True, seed=0).to(device)
 
 
 def graph(seed: int, gpu: torch.device) -> dict[str, object]:
@@ -115,14 +125,18 @@ def graph(seed: int, gpu: torch.device) -> dict[str, object]:
     return {"seconds": {"eager": eager, "graph": as_graph}, "gain": eager / as_graph}
 
 
-def timed(steps: list[Callable[[], None]], device: torch.device) -> list[float]:
+def timed(
+    steps: list[Callable[[], None]],
+    device: torch.device,
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[float]:
     """Median seconds of each, in turn, after a warm-up."""
     taken: list[list[float]] = [[] for _ in steps]
     for _ in range(1 + REPEATS):
         for step, seconds in zip(steps, taken, strict=True):
-            began = time.perf_counter()
+            began = clock()
             step()
             if device.type == "cuda":
                 torch.cuda.synchronize()
-            seconds.append(time.perf_counter() - began)
+            seconds.append(clock() - began)
     return [statistics.median(seconds[1:]) for seconds in taken]

@@ -1,5 +1,7 @@
 """Chapter 11's trainings, on a few made-up people: folds, rates, records, what is foretold."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,8 @@ from nodebook.errors import ResultsError
 from nodebook.evidence import results
 from nodebook.experiments.ch11_gru_ode_ecg import (
     ecg_devices,
+    ecg_epochs,
+    ecg_lengths,
     ecg_networks,
     ecg_next_beat,
     forecasters,
@@ -222,11 +226,34 @@ def test_what_one_more_step_takes_is_the_same_step_in_both_walks(few, way):
     step, count = ecg_devices.walk(rows, way, 6, torch.device("cpu"))
     assert count == (6 if way == "own" else 4 * 5)
     step()
+
+
+def test_a_time_is_the_median_after_a_warm_up():
     taken = iter([0.0, 9.0, 9.0, 11.0, 11.0, 12.0, 12.0, 16.0])
-    monkeyed = [lambda: None]
-    original = ecg_devices.time.perf_counter
-    try:
-        ecg_devices.time.perf_counter = lambda: next(taken)
-        assert ecg_devices.timed(monkeyed, torch.device("cpu")) == [2.0]
-    finally:
-        ecg_devices.time.perf_counter = original
+    assert ecg_devices.timed([lambda: None], torch.device("cpu"), lambda: next(taken)) == [2.0]
+
+
+def test_pieces_are_as_long_as_the_recordings_are_to_one_another(monkeypatch):
+    recordings = [(np.full(900, 0.8), 0), (np.full(300, 0.7), 1)]
+    monkeypatch.setattr(ecg_lengths, "intervals", lambda: recordings)
+    monkeypatch.setattr(ecg_lengths, "TOGETHER", 2)
+    monkeypatch.setattr(ecg_lengths, "BATCHES", 3)
+    monkeypatch.setattr(ecg_lengths, "MEAN", 20)
+    for name in rr_chunks.SOURCES:
+        monkeypatch.setattr(ecg_lengths.data, name, lambda **_: SimpleNamespace(provenance=None))
+    found = ecg_lengths.run("deck", 0).metrics
+    assert found["longest"] == {"chunks": 20, "whole": 30}
+    assert found["bytes"]["whole"] == pytest.approx(1.5 * found["bytes"]["chunks"], rel=0.1)
+    assert found["a_day"] == pytest.approx(found["bytes"]["chunks"] * 100_000 / 40)
+    assert found["loss"]["chunks"] < 1e-3  # all batches are alike
+
+
+def test_an_epoch_in_batches_of_one_is_timed_beside_the_largest(monkeypatch):
+    long = chunks(beats=300)
+    monkeypatch.setattr(rr_chunks, "chunks", lambda: long)
+    found = ecg_epochs.run("batch-64", 0).metrics
+    assert found["slower"]["union"] == found["hours"]["union"] / found["hours"]["baseline"]
+    assert found["gained"].keys() == found["hours"].keys()
+    assert (
+        found["epoch"] == ecg_epochs.rederive(SimpleNamespace(variant="batch-64", seed=0))["epoch"]
+    )
