@@ -1,6 +1,7 @@
 """Chapter 11: GRU-ODE-Bayes on ECG, what two accuracies measured."""
 
 EXPERIMENTS = (
+    "ecg_comparison",
     "ecg_cost",
     "ecg_deck_models",
     "ecg_devices",

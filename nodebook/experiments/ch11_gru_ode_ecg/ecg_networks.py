@@ -21,7 +21,8 @@ gru-ode-bayes.nsr-chf --seed 0`` and so on.
 
 Metrics: those of ``measures.measures`` over the answers of all five networks, and the ``rate``
 chosen; the history has the folds' mean loss. The recorded tensors are the weights of the five
-networks in half precision, to which they are rounded before they answer.
+networks in half precision, to which they are rounded before they answer, and ``scores``, what they
+answered, (chunks, classes).
 """
 
 from collections.abc import Sequence
@@ -106,9 +107,10 @@ def run_together(variant: str, seeds: Sequence[int]) -> dict[int, results.Outcom
     outcomes = {}
     for seed, own in fitted.items():
         tensors = own.tensors()  # which rounds the networks
-        metrics = tested(found, drop, divisions[seed], own.networks)
+        scores = scored(found, drop, divisions[seed], own.networks)
+        tensors["scores"] = torch.from_numpy(scores).half()
         outcomes[seed] = results.Outcome(
-            metrics={**metrics, "rate": own.rate},
+            metrics={**tested(found, scores), "rate": own.rate},
             history={"loss": own.loss},
             tensors=tensors,
             parameters=parameter_count(NETWORKS[name](classes, seed)),
@@ -127,16 +129,19 @@ def rederive(recorded: results.Run) -> dict[str, object]:
     networks = [
         restored(NETWORKS[name](classes, recorded.seed), tensors, k) for k in range(len(parts))
     ]
-    return tested(found, drop, parts, networks)
+    return tested(found, scored(found, drop, parts, networks))
 
 
-def tested(
-    found: Chunks, drop: int, parts: Folds, networks: Sequence[Classifier]
-) -> dict[str, object]:
-    """The metrics of the answers of each fold's network about its people."""
+def scored(found: Chunks, drop: int, parts: Folds, networks: Sequence[Classifier]) -> np.ndarray:
+    """The scores (n, classes) that each fold's network gives its people."""
     scores = np.zeros((len(found), found.label.max() + 1))
     for network, (_, test) in zip(networks, parts, strict=True):
         scores[test] = answers(network, found, drop, test)
+    return scores
+
+
+def tested(found: Chunks, scores: np.ndarray) -> dict[str, object]:
+    """The metrics of the answers."""
     return measures(found.label, scores, found.person, seed=0)
 
 

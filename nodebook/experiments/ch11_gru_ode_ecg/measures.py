@@ -27,9 +27,7 @@ def measures(
     right = answer == label
     names, index = np.unique(person, return_inverse=True)
     count = np.bincount(index)
-    total = np.stack([np.bincount(index, scores[:, k]) for k in range(scores.shape[1])], 1)
-    truth = label[np.unique(index, return_index=True)[1]]
-    person_right = (total / count[:, None]).argmax(1) == truth
+    person_right = people(label, scores, person)
     drawn = np.random.default_rng(seed).integers(len(names), size=(DRAWS, len(names)))
     hits = np.bincount(index, right)
     by_chunk = hits[drawn].sum(1) / count[drawn].sum(1)
@@ -46,6 +44,14 @@ def measures(
             "by_person": edges(by_person),
         },
     }
+
+
+def people(label: np.ndarray, scores: np.ndarray, person: np.ndarray) -> np.ndarray:
+    """Whether each person, in order of their names, is told right by the mean of their scores."""
+    _, index = np.unique(person, return_inverse=True)
+    total = np.stack([np.bincount(index, scores[:, k]) for k in range(scores.shape[1])], 1)
+    truth = label[np.unique(index, return_index=True)[1]]
+    return (total / np.bincount(index)[:, None]).argmax(1) == truth
 
 
 def edges(values: np.ndarray) -> list[float]:

@@ -10,6 +10,7 @@ from nodebook import paths
 from nodebook.errors import ResultsError
 from nodebook.evidence import results
 from nodebook.experiments.ch11_gru_ode_ecg import (
+    ecg_comparison,
     ecg_devices,
     ecg_epochs,
     ecg_lengths,
@@ -257,3 +258,43 @@ def test_an_epoch_in_batches_of_one_is_timed_beside_the_largest(monkeypatch):
     assert (
         found["epoch"] == ecg_epochs.rederive(SimpleNamespace(variant="batch-64", seed=0))["epoch"]
     )
+
+
+def test_a_comparison_counts_points_on_the_same_people():
+    found = chunks(people=9, each=4)
+    right = np.eye(3)[found.label]
+    worse = right.copy()
+    worse[found.person == "p00"] = np.eye(3)[[1, 1, 1, 1]]  # all of one person of nine
+    gains = ecg_comparison.compared(found, right, worse)
+    assert gains["accuracy"] == gains["by_person"] == pytest.approx(100 / 9)
+    low, high = gains["interval"]
+    assert low == 0 < gains["accuracy"] < high
+    assert gains["macro_f1"] > 0
+    same = ecg_comparison.compared(found, worse, worse)
+    assert same == {"accuracy": 0, "macro_f1": 0, "by_person": 0, "interval": [0, 0]}
+
+
+def test_only_pairs_that_are_recorded_are_compared(monkeypatch):
+    found = chunks()
+    monkeypatch.setattr(rr_chunks, "chunks", lambda: found)
+    scores = {"scores": torch.eye(3).half()[torch.from_numpy(found.label)]}
+    there = {"gru-ode-bayes.sources", "held.sources", "gru.sources"}
+
+    def read(experiment, variant, seed):
+        run = SimpleNamespace(tensors=lambda: scores)
+        return [run] if variant in there else []
+
+    monkeypatch.setattr(results, "read", read)
+    found = ecg_comparison.run("sources", 0).metrics["accuracy"]
+    assert found == {"gru-ode-bayes": {"held": 0, "gru": 0}}
+
+
+def test_the_gpu_s_hours_are_held_against_the_cpu_s(monkeypatch):
+    hours = {1: (1.0, 2.0), 4: (1.0, 1.5), 16: (1.0, 3.0), 64: (2.0, 5.0)}
+
+    def one(experiment, variant, seed=0):
+        cpu, cuda = hours[int(variant.split("-")[1])]
+        return SimpleNamespace(metric=lambda name: cuda if name.endswith("cuda") else cpu)
+
+    monkeypatch.setattr(results, "one", one)
+    assert ecg_comparison.run("devices", 0).metrics == {"deck": 5.0, "least": 1.5}
