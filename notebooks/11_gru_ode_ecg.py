@@ -55,8 +55,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from torch import nn
 
-from nodebook.evidence import registry
+from nodebook.evidence import recorded, registry
 from nodebook.evidence.recorded import mean, measured
+from nodebook.experiments.ch11_gru_ode_ecg import EXPERIMENTS
 from nodebook.figures import plotting, verdicts
 from nodebook.figures import rhythms as drawn_rhythms
 from nodebook.figures.sources import source
@@ -68,9 +69,7 @@ from nodelib.data import rhythms
 plotting.use_style()
 torch.set_num_threads(1)
 torch.manual_seed(seed)
-registry.renew(
-    profile, "ecg_preparation", "ecg_deck_models", "ecg_statistics", "ecg_cost"
-)
+registry.renew(profile, *(n for n in EXPERIMENTS if n != "ecg_devices"))  # a GPU's
 
 # %% tags=["knobs"]
 record = "208"  # of the MIT-BIH Arrhythmia Database; change it and run again
@@ -315,7 +314,9 @@ ANSWERS = {
     "logistic": "logistic, 9 statistics",
     "trees": "trees, 9 statistics",
 }
-drawn_rhythms.scores("ecg_statistics", TASKS, ANSWERS)
+drawn_rhythms.scores(
+    TASKS, {("ecg_statistics", name): title for name, title in ANSWERS.items()}
+)
 plt.show()
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
@@ -380,40 +381,112 @@ for name, values_drawn in draws.items():
 # %% [markdown]
 # The chunks of one person are alike, so drawing chunks pretends to know more than it does.
 #
-# ## The GPU paradox
+# ## An hour, half a minute, five hours
 #
-# An hour on the CPU, five on the GPU: the deck blames the start of many small kernels. The
-# repository adds a fact. The CPU's hour was for batches of one sample, the GPU's five for
-# batches of 64. What must be done one after the other is counted here, for an epoch of 7,500 chunks.
+# An epoch takes an hour with the ODE and half a minute without it, says the deck, and five hours on
+# a GPU, for which it blames the start of many small kernels. The repository adds a fact. The CPU's
+# hour was for batches of one sample (or four), the GPU's five for batches of 64. Here are the steps
+# that must wait for one another in an epoch of 7,500 chunks, and what they take.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 SIZES = (1, 4, 16, 64)
+
+
+def minutes(experiment, size, metric):
+    """Recorded hours of an epoch, in minutes."""
+    return f"{60 * mean(experiment, f'batch-{size}', f'hours.{metric}'):.3g}"
+
+
 rows = "\n".join(
-    f"| {size} | {mean('ecg_cost', f'batch-{size}', 'steps.union'):,.0f} | "
-    f"{mean('ecg_cost', f'batch-{size}', 'epoch.union') / 1e6:.2f} | "
+    f"| {size} | {mean('ecg_cost', f'batch-{size}', 'epoch.union') / 1e6:.2f} | "
+    f"{minutes('ecg_epochs', size, 'union')} | {minutes('ecg_devices', size, 'union.cpu')} | "
+    f"{minutes('ecg_devices', size, 'union.cuda')} | "
     f"{mean('ecg_cost', f'batch-{size}', 'epoch.own') / 1e6:.2f} | "
-    f"{mean('ecg_cost', f'batch-{size}', 'work.union'):.1f} |"
+    f"{minutes('ecg_epochs', size, 'own')} | {minutes('ecg_epochs', size, 'baseline')} |"
     for size in SIZES
 )
+(device,) = {
+    name
+    for run in recorded.runs("ecg_devices", "graph")
+    for name in run.devices
+    if name != "cpu"
+}
 Markdown(f"""
-| batch | times in union | millions of steps: union | own intervals | work |
-| --- | --- | --- | --- | --- |
+| batch | steps, times of all (millions) | CPU | other CPU | {device} | steps, own times (millions) | CPU | baseline, CPU |
+| --- | --- | --- | --- | --- | --- | --- | --- |
 {rows}
+
+Minutes of an epoch, forwards and back, one thread. The other CPU is that of the GPU's
+machine.
 """)
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
-source("ecg_cost")
+source("ecg_epochs")
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+source("ecg_devices")
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+slower = {
+    size: mean("ecg_epochs", f"batch-{size}", "slower.union") for size in SIZES
+}
+least, deck = (mean("ecg_comparison", "devices", n) for n in ("least", "deck"))
+launched, replayed = (
+    1000 * mean("ecg_devices", "graph", f"seconds.{way}") for way in ("eager", "graph")
+)
+gained = {
+    way: mean("ecg_epochs", "batch-64", f"gained.{way}") for way in ("union", "own")
+}
+Markdown(f"""
+Two hearts hardly ever beat at the same instant. So the union of the times of 64 chunks
+has nearly 64 times 512 of them, and the solve takes that many steps, for all 64 samples
+each. A larger batch saves **no step at all**: batches of 64 are {gained["union"]:.1f}
+times as fast as one patient at a time. The full model is {min(slower.values()):.0f} to
+{max(slower.values()):.0f} times slower than the baseline; the deck has 120.
+
+If every sample goes over its **own** times, as
+[the library's model](10_gru_ode_bayes) does, 64 samples share each step. The same
+equations, batch and machine then take a {gained["own"]:.0f}th of the time of one patient
+at a time: with batches of 64 as little as the baseline. The hour was the price of the
+union, not of the ODE.
+
+The paradox is real: the same walk takes {least:.1f} to
+{max(mean("ecg_devices", f"batch-{n}", "step.union.cuda")
+     / mean("ecg_devices", f"batch-{n}", "step.union.cpu") for n in SIZES):.1f} times as long on
+a GPU that is among the fastest of its time as on one thread of the CPU beside it, and
+{deck:.1f} times as long if the batches are those of the deck, which has 5. And the cause
+is what the deck says: one training step of 512 beats takes {launched:.0f} ms if its
+small operations are launched one by one, and {replayed:.0f} ms if they are launched at
+once, as a CUDA graph. Nothing else differs.
+""")
 
 # %% [markdown]
-# Two hearts hardly ever beat at the same instant. So the union of the times of 64 chunks has nearly 64 times
-# 512 of them, and the solve takes that many steps, for all 64 samples each. A larger batch
-# saves **no step at all**: the number of steps in a row stays the same, and the work grows
-# with the batch. A GPU is then asked to wait for millions of tiny kernels. If every sample
-# goes over its own intervals, as [the library's model](10_gru_ode_bayes) does, 64 samples
-# share each step, and an epoch has 64 times fewer.
+# ### Chunks
 #
-# No GPU was at hand, so its five hours are not tested here.
-#
+# The deck cuts recordings into chunks of 512 beats, against memory errors and to "stabilise"
+# training. Eight whole recordings would be as long as they happen to be. To compare at equal cost,
+# pieces with the lengths of recordings to one another, 512 beats on average, are set against chunks.
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+lengths = {
+    (key, kind): mean("ecg_lengths", "deck", f"{key}.{kind}")
+    for key in ("loss", "gradient", "bytes")
+    for kind in ("chunks", "whole")
+}
+Markdown(f"""
+From batch to batch the norm of the gradient varies by {lengths["gradient", "chunks"]:.0%}
+with chunks and by {lengths["gradient", "whole"]:.0%} with pieces of unequal length; the
+loss by {lengths["loss", "chunks"]:.0%} and {lengths["loss", "whole"]:.0%}. The deck's
+loss is a sum over beats, so that long recordings weigh more. The largest batch keeps
+{lengths["bytes", "whole"] / lengths["bytes", "chunks"]:.1f} times as much for the
+backward pass, and a whole day of one patient would keep
+{mean("ecg_lengths", "deck", "a_day"):.0f} MiB in a model with 32 numbers of state.
+""")
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+source("ecg_lengths")
+
+# %% [markdown]
 # ## Verdicts
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]

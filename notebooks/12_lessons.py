@@ -118,9 +118,10 @@ shown(lessons.behind())
 # Six lessons end the slides on GRU-ODE-Bayes. *Elegant theory does not guarantee success*: true of what was run, and for another
 # reason than given. Its vectorised model never sees an observation ({doc}`10_gru_ode_bayes`), its classes
 # are databases, and with the few validation records that it had, 62.0 % is what one answer to all of
-# them scores ({doc}`11_gru_ode_ecg`). A bias towards continuous dynamics was not measured. *Simple
-# baselines are essential*: this book would sign that, in bold. *Hardware depends on the problem*: the
-# count of steps explains its GPU without the GPU. *The right tool for the right problem*: see the figure.
+# them scores ({doc}`11_gru_ode_ecg`). A bias towards continuous dynamics can be measured only where the
+# dynamics are told of the beats; that page does. *Simple baselines are essential*: this book would sign
+# that, in bold. *Hardware depends on the problem*: measured, and the cause lies in how the times of a
+# batch are joined. *The right tool for the right problem*: see the figure.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 chosen(
@@ -242,7 +243,8 @@ shown(lessons.undecided())
 # %% [markdown]
 # ## What it cost
 #
-# All recorded runs, on two cores or one, without a GPU:
+# All recorded runs, on two cores or one. Some networks of chapters 09 and 11 were trained on a GPU, in
+# part or in whole; of these runs only the rest is counted:
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 shown(lessons.hours())

@@ -30,29 +30,37 @@ def rhythm(events: Rhythm, seconds: float) -> Figure:
 
 
 def scores(
-    experiment: str,
     tasks: Mapping[str, str],
-    models: Mapping[str, str],
+    models: Mapping[tuple[str, str], str],
     metric: str = "by_person",
 ) -> Figure:
     """One panel a task, stacked: each model's score, with its 95 % interval over people.
 
+    A model that is not recorded for a task has no row there.
+
     Args:
-        experiment: whose variants are ``<model>.<task>``.
-        tasks, models: names in the variants, and what to call them.
+        tasks: names in the variants ``<model>.<task>``, and what to call them.
+        models: experiments and names in their variants, and what to call them.
         metric: ``accuracy`` or ``by_person``, the first seed's; ``interval.<metric>`` around it.
     """
-    height = 0.9 + 0.32 * len(models) * len(tasks)
-    figure, axes = plt.subplots(len(tasks), 1, figsize=(6.4, height), sharex=True, squeeze=False)
-    for ax, (task, title) in zip(axes[:, 0], tasks.items(), strict=True):
-        for place, name in enumerate(models):
-            runs = recorded.runs(experiment, f"{name}.{task}")
+    panels = {
+        task: {title: found for (experiment, name), title in models.items()
+               if (found := recorded.runs(experiment, f"{name}.{task}"))}
+        for task in tasks
+    }  # fmt: skip
+    rows = [len(panel) for panel in panels.values()]
+    figure, axes = plt.subplots(
+        len(tasks), 1, figsize=(6.4, 0.9 + 0.4 * len(tasks) + 0.24 * sum(rows)), sharex=True,
+        squeeze=False, height_ratios=[1 + count for count in rows],
+    )  # fmt: skip
+    for ax, (task, panel) in zip(axes[:, 0], panels.items(), strict=True):
+        for place, runs in enumerate(panel.values()):
             points = recorded.values(runs, metric)
             low, high = runs[0].metric(f"interval.{metric}")
             ax.plot([low, high], [place, place], color="C0", linewidth=1.5, alpha=0.5)
             ax.plot(points, [place] * len(points), "o", color="C0", markersize=4)
-        ax.set_yticks(range(len(models)), list(models.values()))
-        ax.set_ylim(len(models) - 0.5, -0.5)
-        ax.set_title(title, loc="left", fontsize="medium")
+        ax.set_yticks(range(len(panel)), list(panel))
+        ax.set_ylim(len(panel) - 0.5, -0.5)
+        ax.set_title(tasks[task], loc="left", fontsize="medium")
     axes[-1, 0].set(xlim=(0, 1.02), xlabel="share of people told right")
     return figure

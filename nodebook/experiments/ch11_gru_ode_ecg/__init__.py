@@ -1,7 +1,6 @@
 """Chapter 11: GRU-ODE-Bayes on ECG, what two accuracies measured."""
 
 EXPERIMENTS = (
-    "ecg_comparison",
     "ecg_cost",
     "ecg_deck_models",
     "ecg_devices",
@@ -11,4 +10,5 @@ EXPERIMENTS = (
     "ecg_next_beat",
     "ecg_preparation",
     "ecg_statistics",
+    "ecg_comparison",
 )
