@@ -47,6 +47,8 @@ profile = "quick"
 seed = 0
 
 # %%
+from functools import partial
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -55,10 +57,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from torch import nn
 
-from nodebook.evidence import recorded, registry
+from nodebook.evidence import registry
 from nodebook.evidence.recorded import mean, measured
 from nodebook.experiments.ch11_gru_ode_ecg import EXPERIMENTS
-from nodebook.figures import plotting, verdicts
+from nodebook.figures import ecg_study, plotting, verdicts
 from nodebook.figures import rhythms as drawn_rhythms
 from nodebook.figures.sources import source
 from nodebook.figures.text import spread
@@ -381,6 +383,33 @@ for name, values_drawn in draws.items():
 # %% [markdown]
 # The chunks of one person are alike, so drawing chunks pretends to know more than it does.
 #
+# ## The networks
+#
+# Now to the models themselves. All are given the same, the R-R intervals and nothing else: the deck's
+# two with the loss of their repository; a GRU that is told the gaps; one whose state decays over them;
+# the faithful GRU-ODE-Bayes; and the same with its **state held** between beats, that is without the
+# ODE. Each is trained on four folds of people and asked about the fifth, for 20 epochs, at the better
+# of two learning rates, chosen on people held back from training.
+
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Share of people told right by networks that see the R-R intervals alone, beside two answers from above. Dots are three seeds, each with its own folds; lines are 95 % intervals over people for the first. Top: the deck's question. Bottom: the fair one.", "name": "fig-11-networks"}, "image": {"alt": "Two panels of dots with horizontal bars, one row for each network, and for the majority and the trees on rhythm statistics."}} tags=["remove-input"]
+NETWORKS = {
+    ("ecg_statistics", "majority"): "majority",
+    ("ecg_statistics", "trees"): "trees, 9 statistics",
+    ("ecg_networks", "gru"): "GRU, told the gaps",
+    ("ecg_networks", "gru-decay"): "GRU, decaying state",
+    ("ecg_networks", "held"): "state held",
+    ("ecg_networks", "gru-ode-bayes"): "GRU-ODE-Bayes",
+    ("ecg_networks", "deck-full"): "deck, full",
+    ("ecg_networks", "deck-baseline"): "deck, baseline",
+}
+asked_of = {name: TASKS[name] for name in ("sources", "nsr-chf")}
+drawn_rhythms.scores(asked_of, NETWORKS)
+plt.show()
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+source("ecg_networks")
+
+# %% [markdown]
 # ## An hour, half a minute, five hours
 #
 # An epoch takes an hour with the ODE and half a minute without it, says the deck, and five hours on
@@ -389,36 +418,15 @@ for name, values_drawn in draws.items():
 # that must wait for one another in an epoch of 7,500 chunks, and what they take.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
-SIZES = (1, 4, 16, 64)
-
-
-def minutes(experiment, size, metric):
-    """Recorded hours of an epoch, in minutes."""
-    return f"{60 * mean(experiment, f'batch-{size}', f'hours.{metric}'):.3g}"
-
-
-rows = "\n".join(
-    f"| {size} | {mean('ecg_cost', f'batch-{size}', 'epoch.union') / 1e6:.2f} | "
-    f"{minutes('ecg_epochs', size, 'union')} | {minutes('ecg_devices', size, 'union.cpu')} | "
-    f"{minutes('ecg_devices', size, 'union.cuda')} | "
-    f"{mean('ecg_cost', f'batch-{size}', 'epoch.own') / 1e6:.2f} | "
-    f"{minutes('ecg_epochs', size, 'own')} | {minutes('ecg_epochs', size, 'baseline')} |"
-    for size in SIZES
-)
-(device,) = {
-    name
-    for run in recorded.runs("ecg_devices", "graph")
-    for name in run.devices
-    if name != "cpu"
-}
 Markdown(f"""
-| batch | steps, times of all (millions) | CPU | other CPU | {device} | steps, own times (millions) | CPU | baseline, CPU |
-| --- | --- | --- | --- | --- | --- | --- | --- |
-{rows}
+{ecg_study.epochs()}
 
-Minutes of an epoch, forwards and back, one thread. The other CPU is that of the GPU's
-machine.
+Minutes of an epoch, forwards and back, one thread. The other CPU is that of the
+GPU's machine.
 """)
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+source("ecg_cost")
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 source("ecg_epochs")
@@ -427,37 +435,27 @@ source("ecg_epochs")
 source("ecg_devices")
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
-slower = {
-    size: mean("ecg_epochs", f"batch-{size}", "slower.union") for size in SIZES
-}
-least, deck = (mean("ecg_comparison", "devices", n) for n in ("least", "deck"))
-launched, replayed = (
-    1000 * mean("ecg_devices", "graph", f"seconds.{way}") for way in ("eager", "graph")
-)
-gained = {
-    way: mean("ecg_epochs", "batch-64", f"gained.{way}") for way in ("union", "own")
-}
+slower, gpu = ecg_study.slower(), ecg_study.gpu()
 Markdown(f"""
-Two hearts hardly ever beat at the same instant. So the union of the times of 64 chunks
-has nearly 64 times 512 of them, and the solve takes that many steps, for all 64 samples
-each. A larger batch saves **no step at all**: batches of 64 are {gained["union"]:.1f}
-times as fast as one patient at a time. The full model is {min(slower.values()):.0f} to
-{max(slower.values()):.0f} times slower than the baseline; the deck has 120.
+Two hearts hardly ever beat at the same instant. So the union of the times of 64
+chunks has nearly 64 times 512 of them, and the solve takes that many steps, for all
+64 samples each. A larger batch saves **no step at all**: batches of 64 are
+{slower.union:.1f} times as fast as one patient at a time. The full model is
+{slower.least:.0f} to {slower.most:.0f} times slower than the baseline; the deck has
+120.
 
-If every sample goes over its **own** times, as
-[the library's model](10_gru_ode_bayes) does, 64 samples share each step. The same
-equations, batch and machine then take a {gained["own"]:.0f}th of the time of one patient
-at a time: with batches of 64 as little as the baseline. The hour was the price of the
-union, not of the ODE.
+If every sample goes over its **own** times, as [the library's
+model](10_gru_ode_bayes) does, 64 samples share each step. The same equations,
+batches and machine are then {slower.own:.0f} times as fast as one patient at a
+time, and an epoch takes no longer than the baseline's. The hour was the price of
+the union, not of the ODE.
 
-The paradox is real: the same walk takes {least:.1f} to
-{max(mean("ecg_devices", f"batch-{n}", "step.union.cuda")
-     / mean("ecg_devices", f"batch-{n}", "step.union.cpu") for n in SIZES):.1f} times as long on
-a GPU that is among the fastest of its time as on one thread of the CPU beside it, and
-{deck:.1f} times as long if the batches are those of the deck, which has 5. And the cause
-is what the deck says: one training step of 512 beats takes {launched:.0f} ms if its
-small operations are launched one by one, and {replayed:.0f} ms if they are launched at
-once, as a CUDA graph. Nothing else differs.
+The paradox is real: the same walk takes {gpu.least:.1f} to {gpu.most:.1f} times as
+long on the {gpu.name} as on one thread of the CPU beside it, and {gpu.deck:.1f}
+times as long if the batches are those of the deck, which has 5. And the cause is
+what the deck says: one training step over 512 beats takes {gpu.launched:.0f} ms if
+its small operations are launched one by one, and {gpu.replayed:.0f} ms if they are
+launched at once, as a CUDA graph. Nothing else differs.
 """)
 
 # %% [markdown]
@@ -468,19 +466,15 @@ once, as a CUDA graph. Nothing else differs.
 # pieces with the lengths of recordings to one another, 512 beats on average, are set against chunks.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
-lengths = {
-    (key, kind): mean("ecg_lengths", "deck", f"{key}.{kind}")
-    for key in ("loss", "gradient", "bytes")
-    for kind in ("chunks", "whole")
-}
+of = partial(mean, "ecg_lengths", "deck")
 Markdown(f"""
-From batch to batch the norm of the gradient varies by {lengths["gradient", "chunks"]:.0%}
-with chunks and by {lengths["gradient", "whole"]:.0%} with pieces of unequal length; the
-loss by {lengths["loss", "chunks"]:.0%} and {lengths["loss", "whole"]:.0%}. The deck's
-loss is a sum over beats, so that long recordings weigh more. The largest batch keeps
-{lengths["bytes", "whole"] / lengths["bytes", "chunks"]:.1f} times as much for the
-backward pass, and a whole day of one patient would keep
-{mean("ecg_lengths", "deck", "a_day"):.0f} MiB in a model with 32 numbers of state.
+From batch to batch the norm of the gradient varies by {of("gradient.chunks"):.0%}
+with chunks and by {of("gradient.whole"):.0%} with pieces of unequal length; the
+loss by {of("loss.chunks"):.0%} and {of("loss.whole"):.0%}. The deck's loss is a sum
+over beats, so that long recordings weigh more. The largest batch keeps
+{of("bytes.whole") / of("bytes.chunks"):.1f} times as much for the backward pass,
+and a whole day of one patient would keep {of("a_day"):.0f} MiB in a model with 32
+numbers of state.
 """)
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]

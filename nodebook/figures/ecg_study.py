@@ -1,0 +1,91 @@
+"""The numbers of chapter 11's study: what an epoch takes, what chunks do, who is ahead."""
+
+from dataclasses import dataclass
+
+from nodebook.evidence import recorded
+from nodebook.evidence.recorded import mean
+
+SIZES = (1, 4, 16, 64)
+"""Batches that are timed."""
+
+
+def epochs() -> str:
+    """A table: steps of an epoch and the minutes that they take, by batch."""
+
+    def minutes(experiment: str, size: int, way: str) -> str:
+        return f"{60 * mean(experiment, f'batch-{size}', f'hours.{way}'):.3g}"
+
+    def steps(size: int, way: str) -> str:
+        return f"{mean('ecg_cost', f'batch-{size}', f'epoch.{way}') / 1e6:.2f}"
+
+    head = (
+        "batch", "steps, times of all (millions)", "CPU", "other CPU", gpu().name,
+        "steps, own times (millions)", "CPU", "baseline, CPU",
+    )  # fmt: skip
+    rows = [
+        (
+            str(size), steps(size, "union"), minutes("ecg_epochs", size, "union"),
+            minutes("ecg_devices", size, "union.cpu"), minutes("ecg_devices", size, "union.cuda"),
+            steps(size, "own"), minutes("ecg_epochs", size, "own"),
+            minutes("ecg_epochs", size, "baseline"),
+        )
+        for size in SIZES
+    ]  # fmt: skip
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
+
+
+@dataclass(frozen=True)
+class Slower:
+    """By what factor the deck's full model is slower than its baseline, and gains by batches of 64.
+
+    ``union`` over the times of all samples, ``own`` over each sample's own.
+    """
+
+    least: float
+    most: float
+    union: float
+    own: float
+
+
+def slower() -> Slower:
+    """From ``ecg_epochs``."""
+    factors = [mean("ecg_epochs", f"batch-{size}", "slower.union") for size in SIZES]
+    gained = [mean("ecg_epochs", "batch-64", f"gained.{way}") for way in ("union", "own")]
+    return Slower(min(factors), max(factors), *gained)
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU's time over the CPU's for the same walk: least, most and as in the deck.
+
+    ``launched`` and ``replayed``: milliseconds of a training step, its operations launched one by
+    one or as a graph.
+    """
+
+    name: str
+    least: float
+    most: float
+    deck: float
+    launched: float
+    replayed: float
+
+
+def gpu() -> Gpu:
+    """From ``ecg_devices``."""
+    (run,) = recorded.runs("ecg_devices", "graph")
+    (name,) = set(run.devices) - {"cpu"}
+    ratios = [
+        mean("ecg_devices", f"batch-{size}", "step.union.cuda")
+        / mean("ecg_devices", f"batch-{size}", "step.union.cpu")
+        for size in SIZES
+    ]
+    deck = mean("ecg_comparison", "devices", "deck")
+    took = [1000 * run.metric(f"seconds.{way}") for way in ("eager", "graph")]
+    return Gpu(name, min(ratios), max(ratios), deck, *took)
+
+
+def gain(task: str, first: str, second: str, metric: str = "macro_f1") -> str:
+    """By how many points the first network is ahead of the second: each seed's, and an interval."""
+    runs = recorded.runs("ecg_comparison", task)
+    points = ", ".join(f"{run.metric(f'{metric}.{first}.{second}'):+.1f}" for run in runs)
+    return points.replace("-", "−")
