@@ -347,18 +347,19 @@ shown(tables.between_patients())
 # division; the networks have the plan that was fixed for the other one.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
-(apart,) = recorded.runs("heartbeat_comparison", "inter-patient")
-low, high = apart.metric("interval")
+apart = recorded.runs("heartbeat_comparison", "inter-patient")
+ahead = ", ".join(f"{run.metric('excess'):.1f}" for run in apart)
+low, high = apart[0].metric("interval")
 Markdown(
-    f"""Here the smaller network is ahead: the ODE-Net's accuracy is
-{apart.metric("excess"):.1f} percentage points above the ResNet's, between {low:.1f}
-and {high:.1f} when patients are drawn again and again."""
+    f"""Here the smaller network is ahead, with every seed: the ODE-Net's accuracy is
+{ahead} percentage points above the ResNet's, for the first seed between {low:.1f} and
+{high:.1f} when patients are drawn again and again."""
 )
 
 # %% [markdown]
-# That is one seed, and both are below the answer N; it says that the order by beat need not be the order
-# between patients. *Recorded:* `heartbeat_comparison`, `inter-patient`. Others have tried harder, with
-# features made by hand:
+# Both are below the answer N; it says that the order by beat need not be the order between patients.
+# *Recorded:* `heartbeat_comparison`, `inter-patient`. Others have tried harder, with features made by
+# hand:
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 shown(tables.published())
@@ -558,7 +559,7 @@ for name in tables.NETWORKS.values():
 assert found["logistic regression, R-R", "inter-patient"] > 0.9
 for name in ("logistic regression, R-R", "boosted trees, R-R"):
     assert tables.sensitivity(name, "S") < 0.15
-assert (apart.seed, apart.metric("advantage")) == (0, "some")
+assert all(run.metric("advantage") == "some" for run in apart)
 assert grown["inter-patient"][1] > 1.2 * grown["inter-patient"][0]
 refuted = {c.id for c, result in claims.judged("09") if result.kind == "refuted"}
 assert refuted == {"001-single-block"}

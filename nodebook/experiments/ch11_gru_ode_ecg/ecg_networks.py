@@ -120,16 +120,29 @@ def run_together(variant: str, seeds: Sequence[int]) -> dict[int, results.Outcom
     return outcomes
 
 
+PART = "the people of one of five folds asked again"
+
+
 def rederive(recorded: results.Run) -> dict[str, object]:
+    """The metrics of the answers: of one fold from the weights, of the others as recorded."""
+    return again(recorded, folds=1)
+
+
+def rederive_all(recorded: results.Run) -> dict[str, object]:
     """The metrics of the answers, from the weights."""
+    return again(recorded, folds=rr_chunks.FOLDS)
+
+
+def again(recorded: results.Run, folds: int) -> dict[str, object]:
+    """The metrics, with the people of the first so many folds asked again."""
     name, task = recorded.variant.split(".")
     found, drop = asked(task, recorded.seed)
     classes, tensors = int(found.label.max()) + 1, recorded.tensors()
-    parts = rr_chunks.folds(found, recorded.seed)
-    networks = [
-        restored(NETWORKS[name](classes, recorded.seed), tensors, k) for k in range(len(parts))
-    ]
-    return tested(found, scored(found, drop, parts, networks))
+    scores = tensors["scores"].double().numpy()
+    for k, (_, test) in enumerate(rr_chunks.folds(found, recorded.seed)[:folds]):
+        network = restored(NETWORKS[name](classes, recorded.seed), tensors, k)
+        scores[test] = answers(network, found, drop, test)
+    return tested(found, scores)
 
 
 def scored(found: Chunks, drop: int, parts: Folds, networks: Sequence[Classifier]) -> np.ndarray:
