@@ -84,13 +84,15 @@ def alone(comparisons: Sequence[Run]) -> str:
     )
 
 
-def evaluations() -> dict[str, tuple[float, float]]:
-    """Evaluations of a forward pass in the first and the last epoch, by division; seed 0."""
-    first = {
-        split: recorded.runs("heartbeats", f"ode-net.{split}")[0]
+def evaluations() -> dict[str, list[tuple[float, float]]]:
+    """Evaluations of a forward pass in the first and the last epoch, by division and seed."""
+    return {
+        split: [
+            (run.metric("nfe.1"), run.metric("nfe.5"))
+            for run in recorded.runs("heartbeats", f"ode-net.{split}")
+        ]
         for split in ("by-beat", "inter-patient")
     }
-    return {split: (run.metric("nfe.1"), run.metric("nfe.5")) for split, run in first.items()}
 
 
 def confusions() -> dict[str, list[list[int]]]:
