@@ -461,7 +461,7 @@ chosen(
 # %% [markdown]
 # Both accuracies and all ten losses are as good as printed or better. Parameters and layers are right.
 # How much slower the ODE-Net trains depends on the tolerance, which the deck does not name. That it has
-# no advantage is judged by the deck's protocol; between patients, one seed says otherwise.
+# no advantage is judged by the deck's protocol; between patients, the recorded seeds say otherwise.
 #
 # ## Exercises
 #
