@@ -1,9 +1,12 @@
 """The numbers of chapter 11's study: what an epoch takes, what chunks do, who is ahead."""
 
+import math
+import statistics
 from dataclasses import dataclass
 
 from nodebook.evidence import recorded
 from nodebook.evidence.recorded import mean
+from nodebook.figures.text import spread
 
 SIZES = (1, 4, 16, 64)
 """Batches that are timed."""
@@ -85,7 +88,26 @@ def gpu() -> Gpu:
 
 
 def gain(task: str, first: str, second: str, metric: str = "macro_f1") -> str:
-    """By how many points the first network is ahead of the second: each seed's, and an interval."""
+    """By how many points the first network is ahead of the second, one number for each seed."""
     runs = recorded.runs("ecg_comparison", task)
     points = ", ".join(f"{run.metric(f'{metric}.{first}.{second}'):+.1f}" for run in runs)
-    return points.replace("-", "−")
+    return points.replace("-", "\N{MINUS SIGN}")
+
+
+def score(task: str, network: str, metric: str = "macro_f1") -> str:
+    """What a network scores, over the seeds."""
+    return spread(recorded.measured("ecg_networks", f"{network}.{task}", metric), 2)
+
+
+def last_loss(task: str, network: str) -> float:
+    """Mean loss in the last part of the trainings."""
+    runs = recorded.runs("ecg_networks", f"{network}.{task}")
+    return statistics.fmean(run.history["loss"]["loss"][-1] for run in runs)
+
+
+def guessing(task: str) -> float:
+    """Cross-entropy of answering every chunk with the shares of the classes."""
+    run = recorded.runs("ecg_statistics", f"majority.{task}")[0]
+    counts = [sum(row) for row in run.metric("confusion")]
+    shares = [count / sum(counts) for count in counts]
+    return -sum(share * math.log(share) for share in shares)

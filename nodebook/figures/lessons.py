@@ -110,6 +110,12 @@ def behind() -> pd.DataFrame:
             f"intervals {_spread('heartbeat_baselines', 'trees.by-beat', 'test.accuracy')}",
         ),
         (
+            "a rhythm (11)",
+            f"macro-F1: {_spread('ecg_networks', 'gru-ode-bayes.nsr-chf', 'macro_f1', 2)}",
+            f"state held: {_spread('ecg_networks', 'held.nsr-chf', 'macro_f1', 2)}; trees on nine "
+            f"statistics: {_spread('ecg_statistics', 'trees.nsr-chf', 'macro_f1', 2)}",
+        ),
+        (
             "a field, measured often (05)",
             f"error of the field: {_lotka('node', 'field.on')}, of predictions: "
             f"{_lotka('node', 'trajectory.beyond')}",

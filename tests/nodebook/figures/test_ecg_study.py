@@ -1,0 +1,60 @@
+"""Chapter 11's numbers and its figure of scores, from made-up and from recorded runs."""
+
+import math
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
+import pytest
+
+from nodebook.evidence import recorded
+from nodebook.figures import ecg_study, rhythms
+
+
+def runs_of(metrics: dict, monkeypatch, **more) -> None:
+    """One recorded run for every experiment and variant, with these metrics."""
+    run = SimpleNamespace(metric=metrics.__getitem__, **more)
+    monkeypatch.setattr(recorded, "runs", lambda experiment, variant=None: [run, run])
+
+
+def test_the_table_of_an_epoch_has_a_row_for_each_batch():
+    head, rule, *rows = ecg_study.epochs().splitlines()
+    assert len(rows) == len(ecg_study.SIZES)
+    assert {line.count("|") for line in (head, rule, *rows)} == {9}
+    assert [row.split("|")[1].strip() for row in rows] == ["1", "4", "16", "64"]
+    assert ecg_study.gpu().name in head
+
+
+def test_what_the_page_says_of_hours_is_recorded():
+    slower, gpu = ecg_study.slower(), ecg_study.gpu()
+    assert 10 < slower.least < slower.most < 200
+    assert slower.own > 10 > slower.union
+    assert 1 < gpu.least < gpu.most < 5
+    assert gpu.launched > 2 * gpu.replayed
+
+
+def test_points_ahead_have_a_sign(monkeypatch):
+    runs_of({"macro_f1.a.b": -1.26}, monkeypatch)
+    assert ecg_study.gain("task", "a", "b") == "\N{MINUS SIGN}1.3, \N{MINUS SIGN}1.3"
+
+
+def test_guessing_costs_the_entropy_of_the_shares(monkeypatch):
+    runs_of({"confusion": [[3, 0], [1, 0]]}, monkeypatch)
+    expected = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
+    assert ecg_study.guessing("task") == pytest.approx(expected)
+
+
+def test_the_last_loss_is_a_mean_over_the_seeds(monkeypatch):
+    runs_of({}, monkeypatch, history={"loss": {"loss": [3.0, 0.5]}})
+    assert ecg_study.last_loss("task", "gru") == 0.5
+
+
+def test_a_network_that_is_not_recorded_has_no_row(monkeypatch):
+    run = SimpleNamespace(metric={"by_person": 0.5, "interval.by_person": [0.4, 0.6]}.__getitem__)
+    monkeypatch.setattr(
+        recorded, "runs", lambda experiment, variant: [run] if variant != "b.two" else []
+    )
+    models = {("x", "a"): "A", ("x", "b"): "B"}
+    figure = rhythms.scores({"one": "First", "two": "Second"}, models)
+    labels = [[text.get_text() for text in ax.get_yticklabels()] for ax in figure.axes]
+    assert labels == [["A", "B"], ["A"]]
+    plt.close(figure)
