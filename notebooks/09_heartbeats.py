@@ -357,8 +357,8 @@ ahead = ", ".join(f"{run.metric('excess'):.1f}" for run in apart)
 low, high = apart[0].metric("interval")
 Markdown(
     f"""Here the smaller network is ahead, with every seed: the ODE-Net's accuracy is
-{ahead} percentage points above the ResNet's, for the first seed between {low:.1f} and
-{high:.1f} when patients are drawn again and again."""
+{ahead} percentage points above the ResNet's, for the first seed between {low:.1f}
+and {high:.1f} when patients are drawn again and again."""
 )
 
 # %% [markdown]

@@ -11,6 +11,34 @@ from nodebook.figures.text import spread
 SIZES = (1, 4, 16, 64)
 """Batches that are timed."""
 
+TASKS = {
+    "sources": "three databases",
+    "jittered": "three databases, times on one lattice",
+    "nsr-chf": "sinus rhythm or heart failure",
+}
+TOLD = {name: TASKS[name] for name in ("sources", "nsr-chf")}
+"""The tasks, and those of them that networks are given."""
+
+ANSWERS = {
+    ("ecg_statistics", "majority"): "majority",
+    ("ecg_statistics", "lattice"): "spacing of the times",
+    ("ecg_statistics", "hours"): "length of recording",
+    ("ecg_statistics", "bag"): "histogram of intervals",
+    ("ecg_statistics", "logistic"): "logistic, 9 statistics",
+    ("ecg_statistics", "trees"): "trees, 9 statistics",
+}
+NETWORKS = {
+    ("ecg_statistics", "majority"): "majority",
+    ("ecg_statistics", "trees"): "trees, 9 statistics",
+    ("ecg_networks", "gru"): "GRU, told the gaps",
+    ("ecg_networks", "gru-decay"): "GRU, decaying state",
+    ("ecg_networks", "held"): "state held",
+    ("ecg_networks", "gru-ode-bayes"): "GRU-ODE-Bayes",
+    ("ecg_networks", "deck-full"): "deck, full",
+    ("ecg_networks", "deck-baseline"): "deck, baseline",
+}
+"""Experiments and names in their variants, and what the figures call them."""
+
 
 def epochs() -> str:
     """A table: steps of an epoch and the minutes that they take, by batch."""
@@ -111,3 +139,53 @@ def guessing(task: str) -> float:
     counts = [sum(row) for row in run.metric("confusion")]
     shares = [count / sum(counts) for count in counts]
     return -sum(share * math.log(share) for share in shares)
+
+
+def people_told() -> dict[tuple[str, str], str]:
+    """The share of people that each of ``ANSWERS`` tells right in each of ``TASKS``."""
+    return {
+        (model, task): spread(recorded.measured(experiment, f"{model}.{task}", "by_person"))
+        for experiment, model in ANSWERS
+        for task in TASKS
+    }
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What the networks score: on the deck's question in accuracy, on the fair one in macro-F1.
+
+    ``behind``: points of the deck's full model over its baseline; ``worth``: of the ODE over the
+    state held. ``loss`` of the GRU at the end, and ``chance``, that of answering the shares.
+    """
+
+    full: str
+    baseline: str
+    majority: str
+    behind: str
+    gru: str
+    held: str
+    flowing: str
+    worth: str
+    trees: str
+    loss: float
+    chance: float
+
+
+def networks() -> Networks:
+    """From ``ecg_networks``, ``ecg_comparison`` and ``ecg_statistics``."""
+    full, baseline = (score("sources", f"deck-{name}", "accuracy") for name in ("full", "baseline"))
+    majority = recorded.measured("ecg_statistics", "majority.sources", "accuracy")
+    trees = recorded.measured("ecg_statistics", "trees.nsr-chf", "macro_f1")
+    return Networks(
+        full=full,
+        baseline=baseline,
+        majority=spread(majority, 2),
+        behind=gain("sources", "deck-full", "deck-baseline", "accuracy"),
+        gru=score("nsr-chf", "gru"),
+        held=score("nsr-chf", "held"),
+        flowing=score("nsr-chf", "gru-ode-bayes"),
+        worth=gain("nsr-chf", "gru-ode-bayes", "held"),
+        trees=spread(trees, 2),
+        loss=last_loss("nsr-chf", "gru"),
+        chance=guessing("nsr-chf"),
+    )
