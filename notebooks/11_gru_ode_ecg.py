@@ -565,10 +565,10 @@ assert low < 0.62 < high  # what the majority scores includes the deck's 62.0 %
 assert prepared("lattice.right") == 1
 assert prepared("window.chfdb") == 1
 assert prepared("window.mitdb") < 0.01
-told = lambda *names: mean("ecg_statistics", ".".join(names), "by_person")  # noqa: E731
-assert told("lattice", "jittered") < told("lattice", "sources") - 0.2
-assert told("hours", "sources") > told("trees", "sources")
-assert told("trees", "nsr-chf") > told("majority", "nsr-chf") + 0.1
+told = partial(measured, "ecg_statistics", metric="by_person")
+assert max(told("lattice.jittered")) < min(told("lattice.sources")) - 0.2
+assert min(told("hours.sources")) > max(told("trees.sources"))
+assert min(told("trees.nsr-chf")) > max(told("majority.nsr-chf")) + 0.1
 assert slower.union < 2 < 50 < slower.own
 assert mean("ecg_epochs", "batch-64", "slower.own") < 1.1
 assert gpu.least > 1
