@@ -403,7 +403,7 @@ at {now.trees}.
 
 # %% [markdown]
 # With the third seed the smaller learning rate did better on the people held back, and was too slow for
-# so few steps: that is what choosing by a dozen people is like. With the other two seeds **the ODE
+# so few steps: so it goes where some sixteen people choose. With the other two seeds **the ODE
 # changes nothing**: between two beats, less than a second apart, there is little for it to do. What helps
 # is the task of foretelling each interval, which the model brings along, ODE or not. Nine numbers and
 # some trees do better still.
