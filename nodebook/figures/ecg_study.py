@@ -154,14 +154,15 @@ def people_told() -> dict[tuple[str, str], str]:
 class Networks:
     """What the networks score: on the deck's question in accuracy, on the fair one in macro-F1.
 
-    ``behind``: points of the deck's full model over its baseline; ``worth``: of the ODE over the
-    state held. ``loss`` of the GRU at the end, and ``chance``, that of answering the shares.
+    ``behind``: points of the deck's full model over its baseline, by chunk, and ``people`` by
+    person; ``worth``: of the ODE over the state held. ``loss`` of the GRU at the end, and ``chance``, that of answering the shares.
     """
 
     full: str
     baseline: str
     majority: str
     behind: str
+    people: str
     gru: str
     held: str
     flowing: str
@@ -181,6 +182,7 @@ def networks() -> Networks:
         baseline=baseline,
         majority=spread(majority, 2),
         behind=gain("sources", "deck-full", "deck-baseline", "accuracy"),
+        people=gain("sources", "deck-full", "deck-baseline", "by_person"),
         gru=score("nsr-chf", "gru"),
         held=score("nsr-chf", "held"),
         flowing=score("nsr-chf", "gru-ode-bayes"),
