@@ -155,7 +155,8 @@ class Networks:
     """What the networks score: on the deck's question in accuracy, on the fair one in macro-F1.
 
     ``behind``: points of the deck's full model over its baseline, by chunk, and ``people`` by
-    person; ``worth``: of the ODE over the state held. ``loss`` of the GRU at the end, and ``chance``, that of answering the shares.
+    person; ``worth``: of the ODE over the state held. ``loss`` of the GRU at the end, and
+    ``chance``, that of answering the shares.
     """
 
     full: str

@@ -32,6 +32,18 @@ def test_what_the_page_says_of_hours_is_recorded():
     assert gpu.launched > 2 * gpu.replayed
 
 
+def test_what_the_page_says_of_seeds_is_recorded():
+    told = {"gradient": [True] * 3, "loss": [False, True, True]}
+    for key, steadier in told.items():
+        chunks, whole = (
+            recorded.measured("ecg_lengths", "deck", f"{key}.{kind}")
+            for kind in ("chunks", "whole")
+        )
+        assert [a < b for a, b in zip(chunks, whole, strict=True)] == steadier
+    rates = recorded.measured("ecg_networks", "gru-ode-bayes.nsr-chf", "rate")
+    assert rates == [3e-3, 3e-3, 1e-3]
+
+
 def test_points_ahead_have_a_sign(monkeypatch):
     runs_of({"macro_f1.a.b": -1.26}, monkeypatch)
     assert ecg_study.gain("task", "a", "b") == "\N{MINUS SIGN}1.3, \N{MINUS SIGN}1.3"
