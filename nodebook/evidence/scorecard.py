@@ -44,7 +44,7 @@ def render(pairs: Pairs | None = None) -> str:
         )
         + scorecard_table.filters(book, pairs)
         + "\n"
-        + scorecard_table.table(book, pairs, chapterpages(), shown.places(pages())),
+        + scorecard_table.table(book, pairs, chapter_pages(), shown.places(pages())),
     }
     return fill("scorecard", {k: v if k == "totals" else raw(v) for k, v in parts.items()})
 
@@ -117,7 +117,7 @@ def headline() -> str:
     return "\n".join(map(markdown_row, lines)) + "\n"
 
 
-def chapterpages() -> dict[str, str]:
+def chapter_pages() -> dict[str, str]:
     """Page of each chapter that the table of contents has: ``{"02": "notebooks/02_adjoint"}``."""
     return {
         match[1]: entry for entry in pages() if (match := re.match(r"notebooks/(\d\d)_", entry))
