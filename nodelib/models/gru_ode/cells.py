@@ -21,7 +21,15 @@ def slope(
         reset, update: the gates, in (0, 1), of the shape of h; the same for the minimal cell.
         candidate: from the gated states (..., H) to where h is drawn, before its tanh.
     """
-    return (1 - update) * (torch.tanh(candidate(reset * h)) - h)
+    rate, target = pull(h, reset, update, candidate)
+    return rate * (target - h)
+
+
+def pull(
+    h: Tensor, reset: Tensor, update: Tensor, candidate: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor]:
+    """How fast ``slope`` draws the states, and where to: the arguments are the same."""
+    return 1 - update, torch.tanh(candidate(reset * h))
 
 
 class GRUODECell(nn.Module):
@@ -67,5 +75,9 @@ class GRUODECell(nn.Module):
             gates = gates + pushed[..., :size]
         gates = torch.sigmoid(gates)
         reset, update = gates[..., : self.hidden], gates[..., size - self.hidden :]
-        drawn = linear(reset * h, self.candidate_weight)
-        return 1 - update, torch.tanh(drawn if pushed is None else drawn + pushed[..., size:])
+
+        def candidate(gated: Tensor) -> Tensor:
+            drawn = linear(gated, self.candidate_weight)
+            return drawn if pushed is None else drawn + pushed[..., size:]
+
+        return pull(h, reset, update, candidate)
