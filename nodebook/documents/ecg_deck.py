@@ -84,10 +84,11 @@ class DeckModel:
             h = h + gap.unsqueeze(-1) * self.model.field(h)
             states.append(h)
         path = torch.stack(states, 1)
-        if not self.together:
-            return path[:, 1:-1], path[:, -1]
-        place = torch.searchsorted(merged, events.times)
-        return path[torch.arange(batch)[:, None], place], path[:, -1]
+        before = path[:, 1:-1]
+        if self.together:
+            place = torch.searchsorted(merged, events.times)
+            before = path[torch.arange(batch)[:, None], place]
+        return before, path[:, -1]
 
 
 def full(model: GRUODEBayes, *, together: bool = False) -> DeckModel:

@@ -40,8 +40,14 @@ class Classifier(nn.Module):
         Padding must repeat the last time.
         """
         lengths, label = last
-        start, end = torch.zeros_like(times[:, 0]), times[:, -1]
-        return self.loss(Events(times, values, observed, lengths, start, end, None), label)
+        return self.loss(as_events(times, values, observed, lengths), label)
+
+
+def as_events(times: Tensor, values: Tensor, observed: Tensor, lengths: Tensor) -> Events:
+    """Events of tensors that ``pad_events`` made, unchecked: from 0 to the last of each sample."""
+    return Events(
+        times, values, observed, lengths, torch.zeros_like(times[:, 0]), times[:, -1], None
+    )
 
 
 class Recurrent(Classifier):
@@ -59,16 +65,38 @@ class Recurrent(Classifier):
         gaps = events.gaps[:, :-1].float()
         seen = events.observed.float()
         inputs = torch.cat([events.values.float(), seen, gaps.unsqueeze(-1)], -1)
-        h, real = gaps.new_zeros(len(gaps), HIDDEN), events.real
-        for k in range(inputs.shape[1]):
-            if self.fade is not None:
-                h = h * torch.exp(-softplus(self.fade) * gaps[:, k : k + 1])
-            h = torch.where(real[:, k : k + 1], gru_step(self.cell, inputs[:, k], h), h)
-        return self.readout(h)
+        return self.readout(recurrent_states(self.cell, self.fade, inputs, gaps, events.real)[-1])
 
     def loss(self, events: Events, label: Tensor) -> Tensor:
         """Cross-entropy."""
         return cross_entropy(self(events), label)
+
+
+def recurrent_states(
+    cell: nn.GRUCell, fade: Tensor | None, inputs: Tensor, gaps: Tensor, real: Tensor
+) -> list[Tensor]:
+    """States (B, HIDDEN) of a GRU after each of L beats, unchanged by padding.
+
+    Args:
+        cell: the GRU.
+        fade: of a state that decays over the gaps, its rates before their softplus; or None.
+        inputs: (B, L, inputs).
+        gaps: before the beats, (B, L).
+        real: (B, L), false in padding.
+    """
+    h, found = gaps.new_zeros(len(gaps), HIDDEN), []
+    for k in range(inputs.shape[1]):
+        if fade is not None:
+            h = h * torch.exp(-softplus(fade) * gaps[:, k : k + 1])
+        h = torch.where(real[:, k : k + 1], gru_step(cell, inputs[:, k], h), h)
+        found.append(h)
+    return found
+
+
+def hold(model: GRUODEBayes) -> None:
+    """Let the state of a model stand still between beats; its flow is then not trained."""
+    model.flow = lambda h, dt, count, most: h
+    model.cell.requires_grad_(False)
 
 
 class Faithful(Classifier):
@@ -83,8 +111,7 @@ class Faithful(Classifier):
         self.model = parts(classes, seed)
         self.model.stepping = Stepping("exponential", steps=1)
         if not flows:
-            self.model.flow = lambda h, dt, count, most: h
-            self.model.cell.requires_grad_(False)
+            hold(self.model)
 
     def forward(self, events: Events) -> Tensor:
         """Logits (B, classes) after the last beat."""

@@ -18,7 +18,7 @@ from sklearn.metrics import f1_score
 from nodebook.evidence import results
 from nodebook.experiments.ch11_gru_ode_ecg import ecg_networks, rr_chunks
 from nodebook.experiments.ch11_gru_ode_ecg.ecg_cost import BATCHES
-from nodebook.experiments.ch11_gru_ode_ecg.measures import DRAWS, edges, people
+from nodebook.experiments.ch11_gru_ode_ecg.measures import interval, people
 
 PAIRS = (
     ("deck-full", "deck-baseline"),
@@ -69,11 +69,9 @@ def compared(
     gains["macro_f1"] = 100 * float(f1[0] - f1[1])
     by_person = [people(found.label, scores, found.person).mean() for scores in (first, second)]
     gains["by_person"] = 100 * float(by_person[0] - by_person[1])
-    names, place = np.unique(found.person, return_inverse=True)
+    _, place = np.unique(found.person, return_inverse=True)
     sums = np.bincount(place, right[0].astype(int) - right[1])
-    counts = np.bincount(place)
-    drawn = np.random.default_rng(0).integers(len(names), size=(DRAWS, len(names)))
-    gains["interval"] = edges(100 * sums[drawn].sum(1) / counts[drawn].sum(1))
+    gains["interval"] = interval(100 * sums, np.bincount(place), seed=0)
     return gains
 
 

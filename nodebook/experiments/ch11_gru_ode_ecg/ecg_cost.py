@@ -18,6 +18,8 @@ Metrics:
 - ``work.union``: multiplications of the field in an epoch over those of own intervals
 """
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -26,7 +28,7 @@ from nodebook.documents.ecg_deck import full
 from nodebook.evidence import results
 from nodebook.experiments.ch11_gru_ode_ecg import rr_chunks
 from nodebook.experiments.ch11_gru_ode_ecg.ecg_networks import events_of
-from nodelib.models.gru_ode import GRUODEBayes, Sizes, Stepping
+from nodelib.models.gru_ode import Events, GRUODEBayes, Sizes, Stepping
 
 BATCHES = (1, 4, 16, 64)
 VARIANTS = tuple(f"batch-{size}" for size in BATCHES)
@@ -77,18 +79,27 @@ def per_step(rows: np.ndarray, together: bool) -> float:
 
 def counted(rows: np.ndarray, together: bool, beats: int) -> tuple[int, int]:
     """Calls of operators in a training step over so many beats, and steps of the solve."""
-    found = rr_chunks.chunks()
-    few = found.rows(rows)
-    short = rr_chunks.Chunks(
-        few.rr[:, :beats], few.observed[:, :beats], few.label, few.person, few.hours,
-        found.provenance,
-    )  # fmt: skip
-    events = events_of(short, np.arange(len(rows)), 0)
-    sizes = Sizes(features=1, hidden=64, p_hidden=32, prep_hidden=32, class_hidden=64, classes=3)
-    model = GRUODEBayes(sizes, Stepping("euler", steps=1), full=True, impute=True, seed=0)
+    events, model = first_beats(rows, beats), deck_model()
     way = full(model, together=True) if together else model
     with profile(activities=[ProfilerActivity.CPU]) as watched:
         way(events).logits.sum().backward()
     calls = sum(event.count for event in watched.key_averages() if event.key.startswith("aten::"))
-    merged = len(torch.unique(torch.cat((events.start, events.times.flatten())))) - 1
-    return calls, merged if together else beats
+    return calls, union_steps(events) if together else beats
+
+
+def first_beats(rows: np.ndarray, beats: int) -> Events:
+    """The first beats of some chunks."""
+    few = rr_chunks.chunks().rows(rows)
+    short = replace(few, rr=few.rr[:, :beats], observed=few.observed[:, :beats])
+    return events_of(short, np.arange(len(rows)), 0)
+
+
+def union_steps(events: Events) -> int:
+    """Steps from the start over the times of all samples."""
+    return len(torch.unique(torch.cat((events.start, events.times.flatten())))) - 1
+
+
+def deck_model() -> GRUODEBayes:
+    """The parts of the deck's models, of the sizes in its repository."""
+    sizes = Sizes(features=1, hidden=64, p_hidden=32, prep_hidden=32, class_hidden=64, classes=3)
+    return GRUODEBayes(sizes, Stepping("euler", steps=1), full=True, impute=True, seed=0)

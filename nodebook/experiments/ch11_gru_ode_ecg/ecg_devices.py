@@ -18,7 +18,6 @@ Metrics: ``step.<way>.<device>`` seconds for one more step; ``hours.<way>.<devic
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -29,9 +28,15 @@ from nodebook.errors import ResultsError
 from nodebook.evidence import results
 from nodebook.experiments.ch11_gru_ode_ecg import rr_chunks
 from nodebook.experiments.ch11_gru_ode_ecg.classifiers import NETWORKS
-from nodebook.experiments.ch11_gru_ode_ecg.ecg_cost import BATCHES, steps_of_an_epoch
+from nodebook.experiments.ch11_gru_ode_ecg.ecg_cost import (
+    BATCHES,
+    deck_model,
+    first_beats,
+    steps_of_an_epoch,
+    union_steps,
+)
 from nodebook.experiments.ch11_gru_ode_ecg.ecg_networks import events_of
-from nodelib.models.gru_ode import Events, GRUODEBayes, Sizes, Stepping
+from nodelib.models.gru_ode import Events
 from nodelib.models.stacked import Stacked, captured
 from nodelib.training.devices import name_of
 
@@ -94,20 +99,11 @@ def walk(
     rows: np.ndarray, way: str, beats: int, device: torch.device
 ) -> tuple[Callable[[], None], int]:
     """A training step over the first beats of some chunks, and the steps of its walk."""
-    found = rr_chunks.chunks().rows(rows)
-    cut = {name: getattr(found, name)[:, :beats] for name in ("rr", "observed")}
-    events = events_of(replace(found, **cut), np.arange(len(rows)), 0)
+    events = first_beats(rows, beats)
     there = Events(*(None if x is None else x.to(device) for x in vars(events).values()))
-    way_of = full(deck_model(device), together=way == "union")
-    merged = len(torch.unique(torch.cat((events.start, events.times.flatten())))) - 1
-    return lambda: way_of(there).logits.sum().backward(), merged if way == "union" else beats
-
-
-def deck_model(device: torch.device) -> GRUODEBayes:
-    """The parts of the deck's models, of the sizes in its repository."""
-    sizes = Sizes(features=1, hidden=64, p_hidden=32, prep_hidden=32, class_hidden=64, classes=3)
-    stepping = Stepping("euler", steps=1)
-    return GRUODEBayes(sizes, stepping, full=True, impute=True, seed=0).to(device)
+    way_of = full(deck_model().to(device), together=way == "union")
+    steps = union_steps(events) if way == "union" else beats
+    return lambda: way_of(there).logits.sum().backward(), steps
 
 
 def graph(seed: int, gpu: torch.device) -> dict[str, object]:

@@ -21,8 +21,13 @@ import torch
 from nodebook.documents.ecg_deck import baseline
 from nodebook.evidence import results
 from nodebook.experiments.ch11_gru_ode_ecg import rr_chunks
-from nodebook.experiments.ch11_gru_ode_ecg.ecg_cost import BATCHES, CHUNKS, steps_of_an_epoch
-from nodebook.experiments.ch11_gru_ode_ecg.ecg_devices import deck_model, per_step, timed
+from nodebook.experiments.ch11_gru_ode_ecg.ecg_cost import (
+    BATCHES,
+    CHUNKS,
+    deck_model,
+    steps_of_an_epoch,
+)
+from nodebook.experiments.ch11_gru_ode_ecg.ecg_devices import per_step, timed
 from nodebook.experiments.ch11_gru_ode_ecg.ecg_networks import events_of
 
 VARIANTS = tuple(f"batch-{size}" for size in BATCHES)
@@ -64,6 +69,6 @@ def timing(size: int, seed: int) -> tuple[dict[str, float], dict[str, float]]:
 
 def whole(rows: np.ndarray) -> float:
     """Seconds of a training step of the baseline over whole chunks."""
-    way = baseline(deck_model(CPU))
+    way = baseline(deck_model())
     events = events_of(rr_chunks.chunks(), rows, 0)
     return timed([lambda: way(events).logits.sum().backward()], CPU, time.process_time)[0]

@@ -20,12 +20,11 @@ and ``a_day``: MiB that one recording of 100,000 beats would keep, in proportion
 import numpy as np
 import torch
 
+from nodebook.benchmarks.differentiation import kept_bytes
 from nodebook.evidence import results
 from nodebook.experiments.ch11_gru_ode_ecg import rr_chunks
 from nodebook.experiments.ch11_gru_ode_ecg.classifiers import NETWORKS
 from nodebook.experiments.ch11_gru_ode_ecg.ecg_networks import CENTRE, SPREAD
-from nodelib import data
-from nodelib.data.aami import beats
 from nodelib.models.gru_ode import Events, pad_events
 
 VARIANTS = ("deck",)
@@ -56,14 +55,12 @@ def run(variant: str, seed: int) -> results.Outcome:
                 for k in people
             ]
             events, label = batch([recordings[k] for k in people], lengths, rng)
-            saved = Kept()
-            with torch.autograd.graph.saved_tensors_hooks(saved, lambda tensor: tensor):
-                loss = network.loss(events, label)
+            loss = network.loss(events, label)
+            kept.append(kept_bytes(loss, list(network.parameters())) / 2**20)
             trained = [p for p in network.parameters() if p.requires_grad]
             gradients = torch.autograd.grad(loss, trained)
             losses.append(float(loss.detach()))
             norms.append(float(torch.stack([g.norm() for g in gradients]).norm()))
-            kept.append(saved.bytes / 2**20)
             longest.append(max(lengths))
         metrics["loss"][kind] = float(np.std(losses) / np.mean(losses))
         metrics["gradient"][kind] = float(np.std(norms) / np.mean(norms))
@@ -71,8 +68,7 @@ def run(variant: str, seed: int) -> results.Outcome:
         metrics["longest"][kind] = max(longest)
     each = metrics["bytes"]["chunks"] / (TOGETHER * MEAN)
     metrics["a_day"] = each * DAY
-    provenance = [getattr(data, s)(allow_standin=False).provenance for s in rr_chunks.SOURCES]
-    return results.Outcome(metrics=metrics, data=provenance)
+    return results.Outcome(metrics=metrics, data=rr_chunks.provenance())
 
 
 def rederive(recorded: results.Run) -> dict[str, object]:
@@ -80,34 +76,9 @@ def rederive(recorded: results.Run) -> dict[str, object]:
     return dict(run(recorded.variant, recorded.seed).metrics)
 
 
-class Kept:
-    """Counts the bytes of what is saved for the backward pass, each storage once."""
-
-    def __init__(self) -> None:
-        self.seen: dict[int, torch.Tensor] = {}
-
-    def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
-        self.seen[tensor.untyped_storage().data_ptr()] = tensor  # kept, so that no other is there
-        return tensor
-
-    @property
-    def bytes(self) -> int:
-        """So far."""
-        return sum(tensor.untyped_storage().nbytes() for tensor in self.seen.values())
-
-
 def intervals() -> list[tuple[np.ndarray, int]]:
     """R-R intervals in s of every recording, and the number of its database."""
-    found = []
-    for k, source in enumerate(rr_chunks.SOURCES):
-        database = getattr(data, source)(allow_standin=False)
-        for name in database.records:
-            if source == "mitdb":
-                record = database.record(name, signals=False)
-                found.append((np.diff(beats(record)[0]) / record.fs, k))
-            else:
-                found.append((database.rr(name), k))
-    return found
+    return [(rr, k) for rr, k, _ in rr_chunks.recordings()]
 
 
 def batch(

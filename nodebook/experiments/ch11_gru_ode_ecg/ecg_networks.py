@@ -37,7 +37,6 @@ from nodebook.experiments.ch11_gru_ode_ecg.classifiers import NETWORKS, Classifi
 from nodebook.experiments.ch11_gru_ode_ecg.measures import measures
 from nodebook.experiments.ch11_gru_ode_ecg.rr_chunks import Chunks
 from nodebook.experiments.ch11_gru_ode_ecg.side_by_side import Folds, fit, restored
-from nodelib.models.classifiers import parameter_count
 from nodelib.models.gru_ode import Events, pad_events
 
 SEEDS = (0, 1, 2)
@@ -62,16 +61,10 @@ def asked(task: str, seed: int) -> tuple[Chunks, int]:
 
 
 def events_of(found: Chunks, rows: np.ndarray, drop: int) -> Events:
-    """Some chunks as a batch: the beats that are kept, their times and scaled R-R intervals.
-
-    Which beats are dropped depends on the chunk alone; the first always stays.
-    """
+    """Some chunks as a batch: the beats that are kept, their times and scaled R-R intervals."""
     chosen, series = found.rows(rows), []
     for row, clock, rr, seen in zip(rows, chosen.times, chosen.rr, chosen.observed, strict=True):
-        keep = np.ones(len(clock), bool)
-        if drop:
-            drawn = np.random.default_rng((row, drop)).random(len(keep) - 1)
-            keep[1:] = drawn >= drop / 100
+        keep = rr_chunks.kept(row, len(clock), drop)
         series.append(
             (
                 torch.from_numpy(clock[keep]),
@@ -106,17 +99,9 @@ def run_together(variant: str, seeds: Sequence[int]) -> dict[int, results.Outcom
     )
     outcomes = {}
     for seed, own in fitted.items():
-        tensors = own.tensors()  # which rounds the networks
         scores = scored(found, drop, divisions[seed], own.networks)
-        tensors["scores"] = torch.from_numpy(scores).half()
-        outcomes[seed] = results.Outcome(
-            metrics={**tested(found, scores), "rate": own.rate},
-            history={"loss": own.loss},
-            tensors=tensors,
-            parameters=parameter_count(NETWORKS[name](classes, seed)),
-            data=list(found.provenance),
-            devices=own.devices,
-        )
+        kept = torch.from_numpy(scores).half()
+        outcomes[seed] = own.outcome(tested(found, scores), found.provenance, scores=kept)
     return outcomes
 
 

@@ -47,13 +47,12 @@ from nodebook.experiments.ch11_gru_ode_ecg.forecasters import (
     Forecaster,
     losses,
 )
-from nodebook.experiments.ch11_gru_ode_ecg.measures import DRAWS, edges
-from nodebook.experiments.ch11_gru_ode_ecg.rr_chunks import LONGEST, SHORTEST, SIZE, folds
+from nodebook.experiments.ch11_gru_ode_ecg.measures import draws, edges, interval
+from nodebook.experiments.ch11_gru_ode_ecg.rr_chunks import SIZE, clocks, folds, kept, plausible
 from nodebook.experiments.ch11_gru_ode_ecg.side_by_side import Folds, fit, restored
 from nodelib import data
 from nodelib.data.aami import beats
 from nodelib.data.find.provenance import Provenance
-from nodelib.models.classifiers import parameter_count
 from nodelib.models.gru_ode import Events, pad_events
 
 SEEDS = (0, 1, 2)
@@ -94,7 +93,7 @@ class Rhythms:
     @property
     def observed(self) -> np.ndarray:
         """Which intervals are plausible, (n, SIZE + 1)."""
-        return (self.rr >= SHORTEST) & (self.rr <= LONGEST)
+        return plausible(self.rr)
 
 
 @cache
@@ -149,19 +148,15 @@ def questions(drop: int) -> Questions:
     """The chunks with so many percent of the beats dropped; which ones depends on the row alone."""
     found = rhythms()
     series, interval, known, kind = [], [], [], []
-    mean = np.nanmean(np.where(found.observed, found.rr, np.nan), axis=1, keepdims=True)
-    clock = np.cumsum(np.where(found.observed, found.rr, mean)[:, :SIZE], axis=1)
+    clock = clocks(found.rr, found.observed)
     for row in range(len(found)):
-        keep = np.ones(SIZE, bool)
-        if drop:
-            keep[1:] = np.random.default_rng((row, drop)).random(SIZE - 1) >= drop / 100
-        at = np.flatnonzero(keep)
+        at = np.flatnonzero(kept(row, SIZE, drop))
         scaled = (found.rr[row] - CENTRE) / SPREAD
         ones = np.eye(CLASSES)[found.kind[row, at]]
         seen = np.ones((len(at), FEATURES), bool)
         seen[:, 0] = found.observed[row, at]
         values = np.concatenate([scaled[at, None], ones], axis=1)
-        series.append(tuple(map(torch.from_numpy, (clock[row, at] - clock[row, 0], values, seen))))
+        series.append(tuple(map(torch.from_numpy, (clock[row, at], values, seen))))
         interval.append(torch.from_numpy(scaled[at + 1]).float())
         known.append(torch.from_numpy(found.observed[row, at + 1]))
         kind.append(torch.from_numpy(found.kind[row, at + 1]))
@@ -196,16 +191,9 @@ def run_together(variant: str, seeds: Sequence[int]) -> dict[int, results.Outcom
     )
     outcomes = {}
     for seed, own in fitted.items():
-        tensors = own.tensors()  # which rounds the networks
         told = foretold(asked, divisions[seed], own.networks)
-        outcomes[seed] = results.Outcome(
-            metrics={**measured(asked, told, found.person), "rate": own.rate},
-            history={"loss": own.loss},
-            tensors=tensors,
-            parameters=parameter_count(NETWORKS[name](seed)),
-            data=[found.provenance],
-            devices=own.devices,
-        )
+        metrics = measured(asked, told, found.person)
+        outcomes[seed] = own.outcome(metrics, [found.provenance])
     return outcomes
 
 
@@ -319,8 +307,6 @@ def measured(asked: Questions, told: Tensor, person: np.ndarray) -> dict[str, ob
 
     everyone = np.arange(len(person))
     own = [np.flatnonzero(person == name) for name in np.unique(person)]
-    rng = np.random.default_rng(0)
-    drawn = rng.integers(len(own), size=(DRAWS, len(own)))
     sums = np.array([(nll[rows] * known[rows]).sum() for rows in own])
     counts = np.array([known[rows].sum() for rows in own])
     return {
@@ -330,9 +316,14 @@ def measured(asked: Questions, told: Tensor, person: np.ndarray) -> dict[str, ob
         "accuracy": float((guess == kind)[there].mean()),
         "macro_f1": macro_f1(everyone),
         "interval": {
-            "nll": edges(sums[drawn].sum(1) / counts[drawn].sum(1)),
+            "nll": interval(sums, counts, seed=0),
             "macro_f1": edges(
-                np.array([macro_f1(np.concatenate([own[k] for k in who])) for who in drawn[:200]])
+                np.array(
+                    [
+                        macro_f1(np.concatenate([own[k] for k in who]))
+                        for who in draws(len(own), seed=0)[:200]
+                    ]
+                )
             ),
         },
     }

@@ -10,16 +10,20 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, softplus
+from torch.nn.functional import cross_entropy
 
+from nodebook.experiments.ch11_gru_ode_ecg.classifiers import (
+    HIDDEN,
+    MIXING,
+    as_events,
+    hold,
+    recurrent_states,
+)
 from nodelib.models.classifiers import seeded
 from nodelib.models.gaussians import log_density
 from nodelib.models.gru_ode import Events, GRUODEBayes, Sizes, Stepping
-from nodelib.models.gru_ode.jump import gru_step
 
-HIDDEN, FEATURES, CLASSES = 32, 6, 5
-MIXING = 1e-3
-"""Of the divergence after the jump, in the part of the loss that GRU-ODE-Bayes has of its own."""
+FEATURES, CLASSES = 6, 5
 
 
 class Forecaster(nn.Module):
@@ -46,8 +50,7 @@ class Forecaster(nn.Module):
         next classes (B, L). Padding must repeat the last time.
         """
         lengths, interval, known, kind = last
-        start, end = torch.zeros_like(times[:, 0]), times[:, -1]
-        events = Events(times, values, observed, lengths, start, end, None)
+        events = as_events(times, values, observed, lengths)
         states, own = self.states(events)
         return own + losses(self.readout(states), interval, known, kind, events.real).sum()
 
@@ -75,13 +78,8 @@ class Recurrent(Forecaster):
         gaps = events.gaps[:, :-1].float()
         seen = events.observed[..., :1].float()
         inputs = torch.cat([events.values.float(), seen, gaps.unsqueeze(-1)], -1)
-        h, found = gaps.new_zeros(len(gaps), HIDDEN), []
-        for k in range(inputs.shape[1]):
-            if self.fade is not None:
-                h = h * torch.exp(-softplus(self.fade) * gaps[:, k : k + 1])
-            h = gru_step(self.cell, inputs[:, k], h)
-            found.append(h)
-        return torch.stack(found, 1), h.new_zeros(())
+        states = recurrent_states(self.cell, self.fade, inputs, gaps, events.real)
+        return torch.stack(states, 1), gaps.new_zeros(())
 
 
 class Bayes(Forecaster):
@@ -95,8 +93,7 @@ class Bayes(Forecaster):
         self.model = GRUODEBayes(sizes, stepping, full=True, impute=True, seed=seed)
         self.model.classify.requires_grad_(False)
         if not flows:
-            self.model.flow = lambda h, dt, count, most: h
-            self.model.cell.requires_grad_(False)
+            hold(self.model)
 
     def states(self, events: Events) -> tuple[Tensor, Tensor]:
         """Its own loss is that of the model, a mean over what was observed."""

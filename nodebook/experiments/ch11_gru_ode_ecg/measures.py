@@ -28,10 +28,6 @@ def measures(
     names, index = np.unique(person, return_inverse=True)
     count = np.bincount(index)
     person_right = people(label, scores, person)
-    drawn = np.random.default_rng(seed).integers(len(names), size=(DRAWS, len(names)))
-    hits = np.bincount(index, right)
-    by_chunk = hits[drawn].sum(1) / count[drawn].sum(1)
-    by_person = person_right[drawn].mean(1)
     present = np.unique(label)
     return {
         "accuracy": float(right.mean()),
@@ -40,8 +36,8 @@ def measures(
         "persons": len(names),
         "confusion": confusion_matrix(label, answer, labels=range(scores.shape[1])).tolist(),
         "interval": {
-            "accuracy": edges(by_chunk),
-            "by_person": edges(by_person),
+            "accuracy": interval(np.bincount(index, right), count, seed=seed),
+            "by_person": interval(person_right, np.ones(len(names)), seed=seed),
         },
     }
 
@@ -52,6 +48,20 @@ def people(label: np.ndarray, scores: np.ndarray, person: np.ndarray) -> np.ndar
     total = np.stack([np.bincount(index, scores[:, k]) for k in range(scores.shape[1])], 1)
     truth = label[np.unique(index, return_index=True)[1]]
     return (total / np.bincount(index)[:, None]).argmax(1) == truth
+
+
+def draws(persons: int, *, seed: int) -> np.ndarray:
+    """Persons drawn with replacement, as many as there are, in each of so many draws."""
+    return np.random.default_rng(seed).integers(persons, size=(DRAWS, persons))
+
+
+def interval(sums: np.ndarray, counts: np.ndarray, *, seed: int) -> list[float]:
+    """95 % interval of a mean over all, of which each person has a part: (persons,) and (persons,).
+
+    By drawing persons with replacement.
+    """
+    drawn = draws(len(sums), seed=seed)
+    return edges(sums[drawn].sum(1) / counts[drawn].sum(1))
 
 
 def edges(values: np.ndarray) -> list[float]:

@@ -6,6 +6,7 @@ kinds, nsr2db for nsrdb and chf2db for chfdb. What one of the three lacks, class
 durations, is left out of all, so the events are the intervals alone.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -67,40 +68,68 @@ class Chunks:
     @property
     def times(self) -> np.ndarray:
         """Times of the events (n, 512) in s, the first at 0; where one is missed, the mean gap."""
-        known = np.where(self.observed, self.rr, np.nan)
-        filled = np.where(self.observed, self.rr, np.nanmean(known, axis=1, keepdims=True))
-        return np.cumsum(filled, axis=1) - filled[:, :1]
+        return clocks(self.rr, self.observed)
 
 
 @cache
 def chunks() -> Chunks:
     """The chunks of all three databases."""
-    rr, label, person, hours, provenance = [], [], [], [], []
-    for k, source in enumerate(SOURCES):
-        database = getattr(data, source)(allow_standin=False)
-        provenance.append(database.provenance)
-        for name in database.records:
-            if source == "mitdb":
-                record = database.record(name, signals=False)
-                intervals = np.diff(beats(record)[0]) / record.fs
-                whose = record.patient
-            else:
-                intervals, whose = database.rr(name), name
-            starts = spread_starts(len(intervals))
-            rr += [intervals[start : start + SIZE] for start in starts]
-            label += [k] * len(starts)
-            person += [whose] * len(starts)
-            hours += [intervals.sum() / 3600] * len(starts)
+    rr, label, person, hours = [], [], [], []
+    for intervals, k, whose in recordings():
+        starts = spread_starts(len(intervals))
+        rr += [intervals[start : start + SIZE] for start in starts]
+        label += [k] * len(starts)
+        person += [whose] * len(starts)
+        hours += [intervals.sum() / 3600] * len(starts)
     together = np.stack(rr)
-    plausible = (together >= SHORTEST) & (together <= LONGEST)
     return Chunks(
         together,
-        plausible,
+        plausible(together),
         np.array(label),
         np.array(person),
         np.array(hours),
-        tuple(provenance),
+        provenance(),
     )
+
+
+def recordings() -> Iterator[tuple[np.ndarray, int, str]]:
+    """Of every recording the R-R intervals in s, the number of its database, and whose it is."""
+    for k, source in enumerate(SOURCES):
+        database = getattr(data, source)(allow_standin=False)
+        for name in database.records:
+            if source == "mitdb":
+                record = database.record(name, signals=False)
+                yield np.diff(beats(record)[0]) / record.fs, k, record.patient
+            else:
+                yield database.rr(name), k, name
+
+
+def provenance() -> tuple[Provenance, ...]:
+    """Of the three databases."""
+    return tuple(getattr(data, source)(allow_standin=False).provenance for source in SOURCES)
+
+
+def plausible(rr: np.ndarray) -> np.ndarray:
+    """Which intervals in s are not pauses, missed or false beats."""
+    return (rr >= SHORTEST) & (rr <= LONGEST)
+
+
+def clocks(rr: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """Times of events (n, L) in s, the first at 0; where an interval is missed, the mean gap."""
+    known = np.where(observed, rr, np.nan)
+    filled = np.where(observed, rr, np.nanmean(known, axis=1, keepdims=True))
+    return np.cumsum(filled, axis=1) - filled[:, :1]
+
+
+def kept(row: int, beats: int, drop: int) -> np.ndarray:
+    """Which beats of a chunk are kept where so many percent are dropped; the first always is.
+
+    That depends on the number of the chunk alone.
+    """
+    keep = np.ones(beats, bool)
+    if drop:
+        keep[1:] = np.random.default_rng((row, drop)).random(beats - 1) >= drop / 100
+    return keep
 
 
 def spread_starts(events: int) -> list[int]:

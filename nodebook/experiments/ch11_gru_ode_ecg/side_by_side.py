@@ -13,6 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from nodebook import devices, paths
+from nodebook.evidence import results
+from nodelib.data.find.provenance import Provenance
+from nodelib.models.classifiers import parameter_count
 from nodelib.models.networks import halved, load_weights
 from nodelib.models.stacked import Stacked, captured
 from nodelib.training import History, Recipe, train
@@ -39,22 +42,29 @@ class Member:
 class Fitted:
     """What was trained from one seed: the rate chosen, and a network for each fold.
 
+    ``tensors`` are the weights of all networks in half precision, to which these are rounded;
     ``loss`` is the course of the folds' mean loss, in about a hundred parts; ``devices`` are those
     that all was trained on, each with its steps.
     """
 
     rate: float
     networks: list[nn.Module]
+    tensors: dict[str, Tensor]
     loss: dict[str, list[float]]
     devices: Counter[str]
 
-    def tensors(self) -> dict[str, Tensor]:
-        """The weights of all networks in half precision, to which the networks are rounded."""
-        return {
-            f"{k}.{name}": value
-            for k, network in enumerate(self.networks)
-            for name, value in halved(network).items()
-        }
+    def outcome(
+        self, metrics: Mapping[str, object], data: Sequence[Provenance], **more: Tensor
+    ) -> results.Outcome:
+        """What is recorded of it, with ``metrics`` of its answers and ``more`` tensors."""
+        return results.Outcome(
+            metrics={**metrics, "rate": self.rate},
+            history={"loss": self.loss},
+            tensors=self.tensors | more,
+            parameters=parameter_count(self.networks[0]),
+            data=data,
+            devices=self.devices,
+        )
 
 
 def fit(
@@ -97,7 +107,13 @@ def fit(
         courses = [history.thinned(k) for k in own]
         loss = np.mean([course["loss"] for course in courses], axis=0).tolist()
         course = {"step": courses[0]["step"], "loss": loss}
-        fitted[seed] = Fitted(rates[seed], [networks[k] for k in own], course, spent)
+        mine = [networks[k] for k in own]
+        tensors = {
+            f"{k}.{name}": value
+            for k, network in enumerate(mine)
+            for name, value in halved(network).items()
+        }
+        fitted[seed] = Fitted(rates[seed], mine, tensors, course, spent)
     return fitted
 
 

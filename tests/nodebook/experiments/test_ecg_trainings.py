@@ -244,7 +244,7 @@ def test_pieces_are_as_long_as_the_recordings_are_to_one_another(monkeypatch):
     monkeypatch.setattr(ecg_lengths, "BATCHES", 3)
     monkeypatch.setattr(ecg_lengths, "MEAN", 20)
     for name in rr_chunks.SOURCES:
-        monkeypatch.setattr(ecg_lengths.data, name, lambda **_: SimpleNamespace(provenance=None))
+        monkeypatch.setattr(rr_chunks.data, name, lambda **_: SimpleNamespace(provenance=None))
     found = ecg_lengths.run("deck", 0).metrics
     assert found["longest"] == {"chunks": 20, "whole": 30}
     assert found["bytes"]["whole"] == pytest.approx(1.5 * found["bytes"]["chunks"], rel=0.1)
