@@ -77,7 +77,7 @@ TUNED: Mapping[str, Callable[[], tuple[ClassifierMixin, Mapping[str, list]]]] = 
 VARIANTS = tuple(
     f"{name}.{split}" for split in sets.SPLITS for name in ("always-n", "nearest", *TUNED)
 )
-SAMPLE = (*(f"always-n.{split}" for split in sets.SPLITS), "nearest.by-beat", "logistic.by-block")
+SAMPLE = (*(f"always-n.{split}" for split in sets.SPLITS), "logistic.by-block")
 
 
 def run(variant: str, seed: int) -> results.Outcome:

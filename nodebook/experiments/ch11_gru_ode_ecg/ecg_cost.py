@@ -44,6 +44,8 @@ DRAWS = 20
 SHORT = 24
 """Beats of a sample over which operators are counted, and half as many: the difference counts."""
 
+PART = "the steps, and the operators of a step of its own"
+
 
 def run(variant: str, seed: int) -> results.Outcome:
     """Count for one size of batch."""
@@ -59,6 +61,25 @@ def run(variant: str, seed: int) -> results.Outcome:
         "work": {"union": epoch["union"] / epoch["own"]},
     }
     return results.Outcome(metrics=metrics, data=list(found.provenance))
+
+
+def rederive(recorded: results.Run) -> dict[str, object]:
+    """All but the calls of operators over the union of times."""
+    size = int(recorded.variant.split("-")[1])
+    epoch, rows = steps_of_an_epoch(size, recorded.seed)
+    own = per_step(rows, False)
+    return {
+        "steps": {key: steps * size / CHUNKS for key, steps in epoch.items()},
+        "epoch": epoch,
+        "operators": {"own": own},
+        "epoch_operators": {"own": epoch["own"] * own / 1e6},
+        "work": {"union": epoch["union"] / epoch["own"]},
+    }
+
+
+def rederive_all(recorded: results.Run) -> dict[str, object]:
+    """All of it again."""
+    return dict(run(recorded.variant, recorded.seed).metrics)
 
 
 def steps_of_an_epoch(size: int, seed: int) -> tuple[dict[str, float], np.ndarray]:

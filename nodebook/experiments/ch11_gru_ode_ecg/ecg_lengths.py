@@ -19,6 +19,7 @@ and ``a_day``: MiB that one recording of 100,000 beats would keep, in proportion
 
 import numpy as np
 import torch
+from torch import nn
 
 from nodebook.benchmarks.differentiation import kept_bytes
 from nodebook.evidence import results
@@ -36,24 +37,22 @@ TOGETHER, BATCHES, MEAN = 8, 16, 512
 DAY = 100_000
 """Beats of a day."""
 
+PART = "the lengths, and the bytes of one batch of chunks"
+
 
 def run(variant: str, seed: int) -> results.Outcome:
     """Both kinds of batches, the same people in each."""
     recordings = intervals()
     rng = np.random.default_rng(seed)
-    drawn = [rng.choice(len(recordings), TOGETHER, replace=False) for _ in range(BATCHES)]
-    mean = np.mean([len(rr) for rr, _ in recordings])
-    network = NETWORKS["deck-full"](len(rr_chunks.SOURCES), seed)
+    drawn = people_drawn(len(recordings), rng)
+    network = deck_model(seed)
     metrics: dict[str, dict[str, float]] = {
         key: {} for key in ("loss", "gradient", "bytes", "longest")
     }
     for kind in ("chunks", "whole"):
         losses, norms, kept, longest = [], [], [], []
         for people in drawn:
-            lengths = [
-                MEAN if kind == "chunks" else max(2, round(MEAN * len(recordings[k][0]) / mean))
-                for k in people
-            ]
+            lengths = lengths_of(kind, recordings, people)
             events, label = batch([recordings[k] for k in people], lengths, rng)
             loss = network.loss(events, label)
             kept.append(kept_bytes(loss, list(network.parameters())) / 2**20)
@@ -66,14 +65,53 @@ def run(variant: str, seed: int) -> results.Outcome:
         metrics["gradient"][kind] = float(np.std(norms) / np.mean(norms))
         metrics["bytes"][kind] = max(kept)
         metrics["longest"][kind] = max(longest)
-    each = metrics["bytes"]["chunks"] / (TOGETHER * MEAN)
-    metrics["a_day"] = each * DAY
+    metrics["a_day"] = of_a_day(metrics["bytes"]["chunks"])
     return results.Outcome(metrics=metrics, data=rr_chunks.provenance())
 
 
 def rederive(recorded: results.Run) -> dict[str, object]:
+    """The longest pieces, and the bytes of the first batch of chunks: all of these keep as many."""
+    recordings = intervals()
+    rng = np.random.default_rng(recorded.seed)
+    drawn = people_drawn(len(recordings), rng)
+    network = deck_model(recorded.seed)
+    events, label = batch([recordings[k] for k in drawn[0]], [MEAN] * TOGETHER, rng)
+    kept = kept_bytes(network.loss(events, label), list(network.parameters())) / 2**20
+    longest = {
+        kind: max(max(lengths_of(kind, recordings, people)) for people in drawn)
+        for kind in ("chunks", "whole")
+    }
+    return {"longest": longest, "bytes": {"chunks": kept}, "a_day": of_a_day(kept)}
+
+
+def rederive_all(recorded: results.Run) -> dict[str, object]:
     """All of it again."""
     return dict(run(recorded.variant, recorded.seed).metrics)
+
+
+def people_drawn(people: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Who is in each batch."""
+    return [rng.choice(people, TOGETHER, replace=False) for _ in range(BATCHES)]
+
+
+def lengths_of(
+    kind: str, recordings: list[tuple[np.ndarray, int]], people: np.ndarray
+) -> list[int]:
+    """Beats of the piece of each of some people."""
+    if kind == "chunks":
+        return [MEAN] * len(people)
+    mean = np.mean([len(rr) for rr, _ in recordings])
+    return [max(2, round(MEAN * len(recordings[k][0]) / mean)) for k in people]
+
+
+def deck_model(seed: int) -> nn.Module:
+    """The deck's full model, untrained."""
+    return NETWORKS["deck-full"](len(rr_chunks.SOURCES), seed)
+
+
+def of_a_day(chunks: float) -> float:
+    """MiB that a recording of a day would keep, from those of a batch of chunks."""
+    return chunks / (TOGETHER * MEAN) * DAY
 
 
 def intervals() -> list[tuple[np.ndarray, int]]:
