@@ -56,7 +56,16 @@ def test_metrics_at_the_level_of_rounding_are_not_derived_again(monkeypatch):
     metrics = {"float64.adjoint.1e-12": 1e-13, "float32.adjoint.1e-03": 1e-6, "best.float64": 1e-3}
     monkeypatch.setitem(gradient_errors.METRICS, "linear", lambda seed: metrics)
     recorded = SimpleNamespace(variant="linear", seed=0, metrics=metrics)
-    assert gradient_errors.rederive(recorded) == {"best.float64": 1e-3}
+    assert gradient_errors.rederive_all(recorded) == {"best.float64": 1e-3}
+
+
+@pytest.mark.parametrize("variant", ["linear", "steps"])
+def test_a_part_of_the_errors_is_what_all_of_them_hold(variant):
+    recorded = results.one("gradient_errors", variant, 0)
+    part = gradient_errors.rederive(recorded)
+    assert 10 < len(part) < len(recorded.metrics)
+    assert all(recorded.metrics[name] == pytest.approx(x, rel=0.5) for name, x in part.items())
+    assert not any(word in name for name in part for word in ("best", "order", "1e-12", "640"))
 
 
 def test_order_of_an_error_is_its_slope():
