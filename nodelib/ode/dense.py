@@ -45,6 +45,8 @@ LESS_ONE = (-1.0, 1.0)
 BEHIND = _times(SQUARE, (3.0, -2.0))
 SLOPE_BEFORE = _times(THETA, LESS_ONE, LESS_ONE)
 SLOPE_BEHIND = _times(SQUARE, LESS_ONE)
+#: Coefficients below this come from rounding.
+ROUNDING = 1e-13
 #: Zero at both ends, with its slope.
 BUMP = _times(SQUARE, LESS_ONE, LESS_ONE)
 
@@ -110,6 +112,61 @@ def extension(tableau: Tableau) -> tuple[Polynomial, ...]:
     if tableau.name == "dopri5":
         return _dormand_prince()
     return _tsitouras() if tableau.name == "tsit5" else _cubic(tableau.b)
+
+
+@cache
+def bumps(tableau: Tableau) -> tuple[tuple[float, ...], ...]:
+    """Weights of the stages that a step's polynomial needs beside the cubic of Hermite.
+
+    With ``u`` and ``v``, the sums of the stages with the first and the second of these,
+
+        z(t + theta h) = cubic + h theta^2 (1 - theta)^2 (u + theta v),
+
+    where the cubic is the one through both ends and their slopes. Empty for a method whose
+    polynomial is that cubic.
+    """
+    pairs = []
+    for b, cubic in zip(extension(tableau), _cubic(tableau.b), strict=True):
+        rest = (*_plus(b, _times((-1.0,), cubic)), *[0.0] * 4)
+        # BUMP begins with theta^2 - 2 theta^3: so its multiples begin.
+        pairs.append((rest[2], rest[3] + 2 * rest[2]))
+    found = list(zip(*pairs, strict=True))
+    while found and max(map(abs, found[-1])) < ROUNDING:
+        found.pop()
+    return tuple(found)
+
+
+def between(shares: Tensor, dt: Tensor, parts: Tensor) -> Tensor:
+    """States (m, *state) at ``shares`` (m,) of m steps of length ``dt`` (m,), both in float64.
+
+    ``parts`` (4 to 6, m, *state) are the states before and after the steps, the field there, and
+    the sums ``u`` and ``v`` of ``bumps``.
+    """
+    return torch.einsum("km,km...->m...", weights_between(shares, dt, len(parts)).to(parts), parts)
+
+
+def weights_between(shares: Tensor, dt: Tensor, parts: int) -> Tensor:
+    """The weights (parts, m) of what ``between`` adds up, in float64."""
+    table = _hermite()[:parts].to(shares.device)
+    values = table @ shares ** torch.arange(table.shape[1], device=shares.device)[:, None]
+    return torch.cat((values[:2], values[2:] * dt))
+
+
+@cache
+def _hermite() -> Tensor:
+    """Coefficients of the polynomials of ``between``, (parts, powers)."""
+    polynomials = (
+        _plus((1.0,), _times((-1.0,), BEHIND)),
+        BEHIND,
+        SLOPE_BEFORE,
+        SLOPE_BEHIND,
+        BUMP,
+        _times(BUMP, THETA),
+    )
+    longest = max(map(len, polynomials))
+    rows = [(*polynomial, *[0.0] * (longest - len(polynomial))) for polynomial in polynomials]
+    with torch.inference_mode(False):
+        return torch.tensor(rows, dtype=torch.float64)
 
 
 @cache

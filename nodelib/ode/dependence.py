@@ -40,7 +40,7 @@ def parameters_of(f: Field, params: Iterable[Tensor] | None) -> tuple[Tensor, ..
     for entry in listed:
         if not isinstance(entry, Tensor):
             raise SolverError(f"params must hold tensors, not {type(entry).__name__}.")
-    owner = _owner(f)
+    owner = owner_of(f)
     if isinstance(owner, nn.Module):
         listed += owner.parameters()
     if any(nn.parameter.is_lazy(tensor) for tensor in listed):
@@ -202,7 +202,7 @@ class AttachedField:
         return value
 
 
-def _owner(f: Field) -> object:
+def owner_of(f: Field) -> object:
     """What ``f`` is, or is a method of, under any number of ``partial``."""
     while isinstance(f, functools.partial | JoinedField):
         f = _inner(f)

@@ -37,11 +37,15 @@ from nodelib.ode.tableaus import Tableau
 
 @dataclass(frozen=True)
 class SolveStats:
-    """What a solve cost: field evaluations, and steps accepted and rejected."""
+    """What a solve cost: field evaluations, and steps accepted and rejected.
+
+    ``compiling``: seconds that were spent on compiling it, where it was compiled in this call.
+    """
 
     nfe: int
     accepted: int
     rejected: int
+    compiling: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -164,7 +168,7 @@ def solve(
     times = checked_times(t)
     t = time_tensor(t)
     next_step = None
-    walk = _Walk(CountedField(f, z0), t, times, max_steps, record_steps)
+    walk = Walk(CountedField(f, z0), t, times, max_steps, record_steps)
     if tableau.embedded is None or step_size is not None or num_steps is not None:
         if not land:
             raise SolverError(
@@ -182,7 +186,7 @@ def solve(
     return Solution(t, torch.stack(states), stats, steps, next_step, walk.witness)
 
 
-class _Walk:
+class Walk:
     """The bookkeeping that both kinds of stepping share: field, times, budget, accepted steps."""
 
     def __init__(
@@ -285,7 +289,7 @@ def shares_of(ends: Tensor, outputs: Tensor, t: float, dt: float) -> Tensor:
     return (outputs.to(torch.float64) - start) / length
 
 
-def _fixed_grid(walk: _Walk, tableau: Tableau, z: Tensor, counts: list[int]) -> list[Tensor]:
+def _fixed_grid(walk: Walk, tableau: Tableau, z: Tensor, counts: list[int]) -> list[Tensor]:
     states = [z]
     for interval, count in enumerate(counts):
         start, end = walk.times[interval : interval + 2]
@@ -296,7 +300,7 @@ def _fixed_grid(walk: _Walk, tableau: Tableau, z: Tensor, counts: list[int]) -> 
             clock = walk.clock(interval, interval + 1, t, dt)
             z_next, stages = runge_kutta_step(walk.field, tableau, *clock, z)
             if not torch.isfinite(z_next.detach()).all():
-                _refuse_non_finite(t, dt, z, stages)
+                refuse_non_finite(t, dt, z, stages)
             walk.notice_draws(generators)
             lands = index + 1 == count
             walk.accept(interval, t, dt, z, generators, end=interval + 1, lands=lands)
@@ -308,7 +312,7 @@ def _fixed_grid(walk: _Walk, tableau: Tableau, z: Tensor, counts: list[int]) -> 
 
 
 def _adaptive(
-    walk: _Walk,
+    walk: Walk,
     tableau: Tableau,
     z: Tensor,
     tolerance: Tolerance,
@@ -316,18 +320,14 @@ def _adaptive(
     land: bool,
 ) -> tuple[list[Tensor], float | None]:
     states = [z]
-    rtol, atol, norm = tolerance.rtol, tolerance.atol, tolerance.norm
     if len(walk.times) == 1:
         return states, first_step
+    rtol, atol, norm = tolerance.rtol, tolerance.atol, tolerance.norm
     stop = len(walk.times) - 1
     stretches = [(i, i + 1) for i in range(stop)] if land else [(0, stop)]
     t, span = walk.times[0], walk.times[stretches[0][1]] - walk.times[0]
-    k0 = walk.field(time_like(walk.clock(*stretches[0], t, 0.0)[0], z), spare(z))
-    if not torch.isfinite(k0.detach()).all():
-        _refuse_non_finite(t, 0.0, z, [k0])
-    if first_step is None:
-        order = tableau.embedded_order
-        first_step = initial_step(walk.field, t, span, z, k0, order, rtol, atol, norm)
+    start = walk.clock(*stretches[0], t, 0.0)[0]
+    k0, first_step = opening(walk.field, tableau, start, t, span, z, tolerance, first_step)
     control = StepControl(first_step, tableau.embedded_order + 1)
     for first, last in stretches:
         end, ahead = walk.times[last], first + 1
@@ -357,7 +357,31 @@ def _adaptive(
     return states, control.size
 
 
-def _refuse_non_finite(t: float, dt: float, z: Tensor, stages: list[Tensor]) -> None:
+def opening(
+    f: Field,
+    tableau: Tableau,
+    clock: float | Tensor,
+    t: float,
+    span: float,
+    z: Tensor,
+    tolerance: Tolerance,
+    first_step: float | None,
+) -> tuple[Tensor, float]:
+    """The field at the start of an adaptive solve, and the length of its first step.
+
+    ``clock`` is ``t``, or that tied to what wants a gradient.
+    """
+    k0 = f(time_like(clock, z), spare(z))
+    if not torch.isfinite(k0.detach()).all():
+        refuse_non_finite(t, 0.0, z, [k0])
+    if first_step is None:
+        order, limits = tableau.embedded_order, (tolerance.rtol, tolerance.atol, tolerance.norm)
+        first_step = initial_step(f, t, span, z, k0, order, *limits)
+    return k0, first_step
+
+
+def refuse_non_finite(t: float, dt: float, z: Tensor, stages: list[Tensor]) -> None:
+    """SolverError for a step with a stage, or an end, that is not finite."""
     culprit = "the state overflowed"
     if not all(torch.isfinite(k).all() for k in stages):
         culprit = "the field returned NaN or Inf"

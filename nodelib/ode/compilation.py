@@ -1,0 +1,117 @@
+"""Calls of functions that ``torch.compile`` compiles, each with the seconds that compiling took.
+
+A function is compiled at its first call, and again for another field, method, shape or dtype; new
+contents of tensors, times and tolerances need nothing new. The compiler
+writes C++ and needs a C++ compiler ($CXX or g++).
+"""
+
+import time
+import warnings
+from collections.abc import Callable
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from nodelib.errors import SolverError
+
+Compilable = Callable[..., tuple[Tensor, ...]]
+
+
+#: So many fields, methods, shapes and dtypes are compiled for in one process.
+MANY = 256
+
+
+class NoCompilerError(Exception):
+    """There is no C++ compiler where PyTorch looks for one."""
+
+
+class Stopwatch:
+    """Seconds that compiling took, summed up over calls."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def call(self, function: Compilable, *arguments: object) -> tuple[Tensor, ...]:
+        """The function, compiled, of these arguments.
+
+        Raises:
+            SolverError: if the compiler cannot trace the field.
+            NoCompilerError: as it says.
+        """
+        from torch._dynamo import config, exc
+        from torch._inductor.exc import InductorError
+
+        compiled = _compiled(function, _on_cpu(arguments))
+        clock = _clock()
+        before = clock.seconds
+        try:
+            try:
+                return compiled(*arguments)
+            except exc.FailOnRecompileLimitHit:  # many fields, or sizes of batches
+                with config.patch(recompile_limit=MANY, accumulated_recompile_limit=4 * MANY):
+                    return compiled(*arguments)
+        except InductorError as error:
+            if "InvalidCxxCompiler" not in str(error):
+                raise
+            raise NoCompilerError from None
+        except (exc.TorchDynamoException, exc.UncapturedHigherOrderOpError) as error:
+            raise SolverError(
+                f"The field cannot be compiled as one piece, which compile=True needs: "
+                f"{_reason(error)} Use compile=False, or a field that "
+                f"torch.compile(fullgraph=True) takes and that changes nothing."
+            ) from error
+        finally:
+            self.seconds += clock.seconds - before
+
+
+def warn_of_no_compiler() -> None:
+    """One UserWarning that solves are not compiled."""
+    warnings.warn(
+        "PyTorch finds no C++ compiler (it looks for $CXX or g++): compile=True solves uncompiled.",
+        UserWarning,
+        stacklevel=4,
+    )
+
+
+def _reason(error: Exception) -> str:
+    """The first line of an error of the compiler that says something, as a sentence."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = next((line for line in lines if line.startswith("Explanation:")), lines[0])
+    return told.removeprefix("Explanation:").strip().rstrip(".:") + "."
+
+
+class _Clock:
+    """Seconds that PyTorch has spent compiling since this was made."""
+
+    def __init__(self) -> None:
+        from torch._dynamo import callback
+
+        self.seconds = self.began = 0.0
+        callback.on_compile_start(self.start)
+        callback.on_compile_end(self.stop)
+
+    def start(self, _: object) -> None:
+        """Compiling begins."""
+        self.began = time.perf_counter()
+
+    def stop(self, _: object) -> None:
+        """Compiling has ended."""
+        self.seconds += time.perf_counter() - self.began
+
+
+@cache
+def _clock() -> _Clock:
+    return _Clock()
+
+
+def _on_cpu(arguments: tuple[object, ...]) -> bool:
+    """Whether all tensors among these arguments are on the CPU."""
+    return all(x.device.type == "cpu" for x in arguments if isinstance(x, Tensor))
+
+
+@cache
+def _compiled(function: Compilable, on_cpu: bool) -> Compilable:
+    # On a CPU the loop itself is then C++ as well.
+    options = {"cpp_wrapper": True} if on_cpu else {}
+    return torch.compile(function, fullgraph=True, dynamic=False, options=options)
