@@ -57,7 +57,7 @@ from nodebook.figures import heartbeat_tables as tables
 from nodebook.figures import heartbeats as figures
 from nodebook.figures import plotting
 from nodebook.figures.tables import shown
-from nodebook.figures.text import significant, spread_of_few
+from nodebook.figures.text import spread_of_few
 from nodebook.figures.verdicts import chosen, tally
 from nodelib import data, odeint
 from nodelib.models.heartbeats import heartbeat_classifier
@@ -263,27 +263,25 @@ plt.show()
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 level = recorded.runs("heartbeat_comparison", "by-beat")
 (times,) = recorded.runs("heartbeat_times")
-excess, low, high = (
-    significant(value, 2)
-    for value in (level[0].metric("excess"), *level[0].metric("interval"))
-)
+timed = [run for run in level if "slower" in run.metrics]
 Markdown(
     f"""Beats that the ODE-Net alone mistakes, against beats that the ResNet alone
-mistakes: {tables.alone(level)} (McNemar's test on the same beats). The difference of
-the accuracies is {excess} percentage points, between {low} and {high} if patients
-are drawn again and again. The run of the ODE-Net took
-{spread_of_few(recorded.values(level, "slower"), 1)} times the processor time of the
-ResNet's. In the deck's logs an epoch takes 4.9 to 6.5 times as long. The printed
+mistakes: {tables.alone(level)} (McNemar's test on the same beats). The differences
+of the accuracies, and where they lie if patients are drawn again and again:
+{tables.differences(level)} percentage points. Where both were trained on the CPU, the
+run of the ODE-Net took {spread_of_few(recorded.values(timed, "slower"), 1)} times
+the processor time of the ResNet's. In the deck's logs an epoch takes 4.9 to 6.5 times as long. The printed
 network under `torchdiffeq`'s adjoint, as the deck ran it, takes
 {times.metric("slower.1e-2"):.1f} times the time of the printed ResNet at tolerance
 0.01 and {times.metric("slower.1e-3"):.1f} times at 0.001, here on one core."""
 )
 
 # %% [markdown]
-# **After five epochs the ODE-Net is the worse of the two**, by a little and beyond chance; so it was in
-# the deck. The deck's epochs get longer, and it does not say why. An ODE-Net can come to need more
-# evaluations as it learns. By beat this one does not; trained between patients, further down, it does
-# so with one seed of three.
+# **After five epochs the ODE-Net is the worse of the two**, by a little, with every seed, and beyond
+# chance by McNemar's test; so it was in the deck. The deck's epochs get longer, and it does not say why.
+# An ODE-Net can come to need more evaluations as it learns, and here it does so with two seeds of three
+# by beat, and one of three between patients, further down. The step from 13 to 19 is one more step of
+# the solver, and more than the deck's epochs grow.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 grown = tables.evaluations()
@@ -320,7 +318,7 @@ plt.show()
 # tests {cite}`aami2012ec57` and the field's usual division {cite}`dechazal2004automatic` keep patients
 # apart: 22 records (DS1) train, 22 (DS2) test, and paced records are left out.
 
-# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Recorded: the same classifiers under different divisions of the beats into training and test. By minutes: in blocks of three minutes within each record.", "name": "fig-09-audit"}, "image": {"alt": "Two panels, accuracy and macro-F1, each with three lines over the divisions of the beats: always N, nearest training beat, and ResNet. Accuracy hardly moves; macro-F1 of nearest beat and ResNet falls steeply where patients are kept apart."}} tags=["hide-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Recorded: the same classifiers under different divisions of the beats into training and test. By minutes: in blocks of three minutes within each record.", "name": "fig-09-audit"}, "image": {"alt": "Two panels, accuracy and macro-F1, each with five lines over the divisions of the beats: always N, boosted trees, nearest training beat, ResNet and ODE-Net. Accuracy falls a little where patients are kept apart; macro-F1 of all but always N falls steeply there."}} tags=["hide-input"]
 figures.audit(tables.audited())
 plt.show()
 
@@ -348,17 +346,16 @@ shown(tables.between_patients())
 # **In accuracy no network here beats the answer N.** The networks find most V beats, among many false
 # ones, and hardly any S beats, which are defined by coming early: a single beat, cut out at its R peak,
 # does not show that. Nor is it enough to be told the intervals: logistic regression, which alone is over
-# 89 %, and trees find few S beats in patients that they have not seen. Nothing was tuned for this
-# division; the networks have the plan that was fixed for the other one.
+# 89 %, trees, and the networks whose readout sees the intervals too, find few S beats in patients that
+# they have not seen. Nothing was tuned for this division; the networks have the plan that was fixed for
+# the other one.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 apart = recorded.runs("heartbeat_comparison", "inter-patient")
-ahead = ", ".join(f"{run.metric('excess'):.1f}" for run in apart)
-low, high = apart[0].metric("interval")
 Markdown(
-    f"""Here the smaller network is ahead, with every seed: the ODE-Net's accuracy is
-{ahead} percentage points above the ResNet's, for the first seed between {low:.1f}
-and {high:.1f} when patients are drawn again and again."""
+    f"""Here the smaller network is ahead, with every seed. The ODE-Net's accuracy less
+the ResNet's, and where it lies when patients are drawn again and again:
+{tables.differences(apart)} percentage points."""
 )
 
 # %% [markdown]
@@ -416,8 +413,9 @@ shown(tables.solvers())
 
 # %% [markdown]
 # The error of the state falls with the tolerance, and evaluations rise; the answers hardly change. What
-# can be adjusted is the error of the solution, and the classes do not depend on it: two steps of the
-# classical Runge-Kutta method, eight evaluations, decide like the finest solve but for a few beats.
+# can be adjusted is the error of the solution, and the classes hardly depend on it: two steps of the
+# classical Runge-Kutta method, eight evaluations, decide like the finest solve but for one beat in a
+# hundred at most. One step is too few for one of the three networks.
 #
 # **No advantage when sampling is regular.** An ODE could have one where it is not. {numref}`fig-09-dropped`
 # drops samples of the test beats at random and fills the gaps along straight lines, the same for both
@@ -459,7 +457,8 @@ chosen(
 )
 
 # %% [markdown]
-# Both accuracies and all ten losses are as good as printed or better. Parameters and layers are right.
+# Both accuracies, and nine of the ten losses, are as good as printed or better; the ResNet's loss after
+# its second epoch differs too much between seeds to tell. Parameters and layers are right.
 # How much slower the ODE-Net trains depends on the tolerance, which the deck does not name. That it has
 # no advantage is judged by the deck's protocol; between patients, the recorded seeds say otherwise.
 #
@@ -528,17 +527,20 @@ assert otherwise["rk4"] <= otherwise["euler"]
 for kind, name in tables.NETWORKS.items():
     assert found[name, "by-beat"] > printed(kind, "accuracy")
     for run in ours[kind]:
-        assert all(own < deck for own, deck in zip(run, theirs[kind], strict=True))
+        assert all(
+            own < deck for own, deck in zip(run[2:], theirs[kind][2:], strict=True)
+        )
 assert found["nearest training beat", "by-beat"] > printed("resnet", "accuracy")
 assert found["boosted trees, R-R", "by-beat"] > printed("ode-net", "accuracy")
 assert all(run.metric("verdict") == "lower" for run in level)
 assert times.metric("rises") == "no"
-assert all(after <= before for before, after in grown["by-beat"])
-assert {round(before) for seeds in grown.values() for before, _ in seeds} == {13}
-(solved,) = recorded.runs("heartbeat_solvers")
-assert (solved.seed, solved.metric("falls")) == (0, "yes")
-assert solved.metric("moves") < 0.1
-assert solved.metric("other.rk4.2") < 10
+assert [round(after) for _, after in grown["by-beat"]] == [13, 19, 19]
+assert {round(before) for seeds in grown.values() for before, _ in seeds} <= {13, 14}
+solved = recorded.runs("heartbeat_solvers")
+assert all(run.metric("falls") == "yes" for run in solved)
+assert all(run.metric("moves") < 0.1 for run in solved)
+assert all(run.metric("other.rk4.2") < 0.01 * len(beats.test) / 8 for run in solved)
+assert sorted(run.metric("accuracy.rk4.1") < 0.9 for run in solved) == [0, 0, 1]
 for run in recorded.runs("heartbeat_dropped"):
     assert all(run.metric(f"excess.{percent}") < 0 for percent in (20, 50, 80))
 (layers,) = recorded.runs("heartbeat_layers")
@@ -568,8 +570,10 @@ for name in ("logistic regression, R-R", "boosted trees, R-R"):
 assert all(run.metric("advantage") == "some" for run in apart)
 rises = [after > 1.2 * before for before, after in grown["inter-patient"]]
 assert rises == [True, False, False]
-refuted = {c.id for c, result in claims.judged("09") if result.kind == "refuted"}
-assert refuted == {"001-single-block"}
+kinds = {c.id: result.kind for c, result in claims.judged("09")}
+assert [name for name in kinds if kinds[name] == "refuted"] == ["001-single-block"]
+open_losses = [c for c in kinds if "-loss-" in c and kinds[c] == "not decided"]
+assert open_losses == ["001-resnet-loss-2"]
 (matrix,) = recorded.measured(
     "heartbeat_baselines", "nearest.inter-patient", "test.confusion"
 )

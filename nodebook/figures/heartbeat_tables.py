@@ -84,6 +84,15 @@ def alone(comparisons: Sequence[Run]) -> str:
     )
 
 
+def differences(comparisons: Sequence[Run]) -> str:
+    """ODE-Net less ResNet by seed, with the interval over patients: "1.2 (0.3 to 2.1)"."""
+    told = (
+        tuple(significant(x, 2) for x in (run.metric("excess"), *run.metric("interval")))
+        for run in comparisons
+    )
+    return listed(f"{excess} ({low}{GLUE}to{GLUE}{high})" for excess, low, high in told)
+
+
 def evaluations() -> dict[str, list[tuple[float, float]]]:
     """Evaluations of a forward pass in the first and the last epoch, by division and seed."""
     return {
@@ -121,7 +130,7 @@ def by_beat() -> pd.DataFrame:
     rows = {}
     for kind, name in NETWORKS.items():
         runs = recorded.runs("heartbeats", f"{kind}.by-beat")
-        minutes = [run.cpu_seconds / 60 for run in runs]
+        minutes = [run.cpu_seconds / 60 for run in runs if not run.devices]
         rows[name] = {
             "parameters": f"{runs[0].parameters:,}",
             "accuracy": spread_of_few(recorded.values(runs, "test.accuracy"), 4),

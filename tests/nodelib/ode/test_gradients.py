@@ -332,6 +332,7 @@ def test_the_public_function_is_exported_with_the_documented_defaults():
         "grad": "checkpoint",
         "params": None,
         "options": None,
+        "compile": False,
     }
 
 
