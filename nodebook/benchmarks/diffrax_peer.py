@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nodebook.benchmarks.gradient_problems import Problem, TimedNetwork
 from nodelib.fields import ForcedVanDerPol
@@ -68,6 +68,46 @@ def gradient_function(way: str, problem: Problem, rtol: float, atol: float) -> C
         return torch.cat([torch.from_numpy(jax.device_get(x).copy()).reshape(-1) for x in arrays])
 
     return gradient
+
+
+def trajectory_gradient(
+    activation: str, field: nn.Module, z0: Tensor, t: Tensor, rtol: float, atol: float
+) -> Callable[[], Any]:
+    """A compiled function that gives the gradient of the sum of squares of all states at ``t``.
+
+    ``field`` is of one hidden layer, with parameters ``inner`` and ``outer``; ``activation`` is
+    "tanh" or "relu". Differentiated in z0 and the parameters, by diffrax's default way.
+    """
+    import diffrax
+    import jax
+
+    bend = {"tanh": jax.numpy.tanh, "relu": jax.nn.relu}[activation]
+
+    def slope(_: Any, z: Any, parameters: list) -> Any:
+        inner, inner_bias, outer, outer_bias = parameters
+        return bend(z @ inner.T + inner_bias) @ outer.T + outer_bias
+
+    def total(inputs: tuple) -> Any:
+        z, parameters = inputs
+        solution = diffrax.diffeqsolve(
+            diffrax.ODETerm(slope),
+            diffrax.Dopri5(),
+            float(t[0]),
+            float(t[-1]),
+            None,
+            z,
+            parameters,
+            saveat=diffrax.SaveAt(ts=jax.numpy.asarray(t.numpy())),
+            stepsize_controller=diffrax.PIDController(rtol=rtol, atol=atol),
+        )
+        return (solution.ys**2).sum()
+
+    compiled = jax.jit(jax.grad(total))
+    layers = (field.inner, field.outer)
+    weights = [x for layer in layers for x in (layer.weight, layer.bias)]
+    start = jax.numpy.asarray(z0.numpy())
+    arrays = [jax.numpy.asarray(x.detach().numpy()) for x in weights]
+    return lambda: jax.block_until_ready(compiled((start, arrays)))
 
 
 def _in_jax(problem: Problem) -> tuple[Callable, Callable]:

@@ -30,6 +30,14 @@ class Speed:
         }
         return pd.DataFrame(rows).T
 
+    def against(self) -> pd.DataFrame:
+        """Our time over that of each peer (columns) in each contest, medians of ratios."""
+        rows: dict[str, dict[str, str]] = {}
+        for ratio in self.entry["ratios"]:
+            value = ratio["ratio"] / ratio["share"]
+            rows.setdefault(ratio["name"], {})[ratio["peer"]] = f"{value:.2g}"
+        return pd.DataFrame(rows).T.fillna("")
+
     def times(self, contest: str) -> float:
         """How many times as fast we are in the first contest whose name begins so."""
         return _as_fast(self._find(contest), "ratio")

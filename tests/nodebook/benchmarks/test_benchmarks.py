@@ -9,11 +9,12 @@ import torchdiffeq
 from typer.testing import CliRunner
 
 from nodebook import cli, paths
-from nodebook.benchmarks import harness
-from nodebook.benchmarks.contests import guards, mnist
+from nodebook.benchmarks import diffrax_peer, harness
+from nodebook.benchmarks.contests import compiled, guards, mnist
 from nodebook.benchmarks.harness import Contest
 from nodebook.evidence import results
 from nodelib.errors import NodelibError, SolverError
+from nodelib.ode.gradients import odeint
 
 
 def test_both_sides_are_timed_in_turn_and_the_median_ratio_is_given(monkeypatch):
@@ -61,6 +62,33 @@ def test_the_digits_benchmark_sets_every_mode_against_both_of_theirs():
     named = {(contest.name, contest.peer) for contest in mnist.contests()}
     assert len(named) == 16
     assert ("training step, adjoint", "torchdiffeq odeint_adjoint, printed field") in named
+
+
+def test_the_compiled_benchmark_sets_compiled_solves_against_solves_of_the_same_network():
+    contests = compiled.contests()
+    assert {contest.peer for contest in contests} >= {
+        "torchdiffeq odeint",
+        "torchdiffeq odeint_adjoint",
+    }
+    for contest in contests:
+        ours, theirs = contest.ours, contest.theirs
+        assert ours.args[0].keywords == {"compile": True}
+        if contest.peer.startswith("torchdiffeq"):
+            assert ours.keywords == theirs.keywords
+    theirs = next(contest.theirs for contest in contests if contest.peer == "torchdiffeq odeint")
+    plain = compiled.gradient(odeint, **theirs.keywords)
+    for one, other in zip(plain, theirs(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.skipif(diffrax_peer.version() is None, reason="diffrax is not installed")
+def test_the_compiled_benchmark_gives_diffrax_the_same_problem():
+    for contest in compiled.contests():
+        if contest.peer == "diffrax, compiled" and contest.name.endswith(" 64"):
+            in_z0, _ = contest.theirs()
+            (wanted, *_) = compiled.gradient(odeint, **contest.ours.keywords)
+            found = torch.tensor(in_z0.tolist())
+            assert float((found - wanted).norm() / wanted.norm()) < 1e-2
 
 
 def test_both_sides_are_given_the_first_step():

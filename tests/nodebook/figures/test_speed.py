@@ -19,7 +19,11 @@ def recorded(tmp_path, monkeypatch):
         "date": "2026-01-02",
         "commit": "0123456789",
         "hardware": {"cpu": "a processor", "threads": 2},
-        "ratios": [{"name": "batch 64 (first)", **ratio}, {"name": "batch 1", **plain}],
+        "ratios": [
+            {"name": "batch 64 (first)", "peer": "one", **ratio},
+            {"name": "batch 1", "peer": "one", **plain},
+            {"name": "batch 1", "peer": "other", **plain, "ratio": 0.123},
+        ],
     }
     (tmp_path / "bench" / "walk.json").write_text(json.dumps(entry))
 
@@ -28,8 +32,13 @@ def test_a_ratio_is_told_as_how_many_times_as_fast(recorded):
     found = speed.measured("walk")
     table = found.table()
     assert list(table.loc["batch 64 (first)"]) == ["128", "80 to 160", "1,500"]
-    assert list(table.loc["batch 1"]) == ["0.5", "0.4 to 0.5", "10"]
-    assert (found.times("batch 64"), found.milliseconds("batch 64")) == (128.0, 1500.0)
+        assert (found.times("batch 64"), found.milliseconds("batch 64")) == (128.0, 1500.0)
+
+
+def test_a_contest_is_told_against_each_peer(recorded):
+    table = speed.measured("walk").against()
+    assert list(table.loc["batch 1"]) == ["2", "0.12"]
+    assert list(table.loc["batch 64 (first)"]) == ["0.0078", ""]
 
 
 def test_machine_date_and_commit_are_told(recorded):

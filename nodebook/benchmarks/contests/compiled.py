@@ -1,0 +1,72 @@
+"""The gradient of a compiled solve against torchdiffeq's two ways and, where installed, diffrax.
+
+A field 2-50-2 in single precision, 100 output times on [0, 25], tolerances 1e-5, for one, 64 and
+1,024 states: forward and backward together, the loss the sum of squares of all outputs. Compiling
+is not part of it. diffrax chooses its steps by another error estimate, and so takes fewer.
+"""
+
+import functools
+from collections.abc import Callable
+
+import torch
+import torchdiffeq
+from torch import Tensor, nn
+
+from nodebook.benchmarks import diffrax_peer
+from nodebook.benchmarks.harness import Contest
+from nodelib.ode.gradients import odeint
+
+BATCHES = (1, 64, 1024)
+ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU}
+TOLERANCES = {"rtol": 1e-5, "atol": 1e-5}
+SCALE = 8.0
+"""Of the last matrix, so that states move."""
+
+
+class Autonomous(nn.Module):
+    """A field of one hidden layer that does not depend on the time."""
+
+    def __init__(self, activation: str, hidden: int = 50, seed: int = 0) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        self.inner, self.outer = nn.Linear(2, hidden), nn.Linear(hidden, 2)
+        self.activation = ACTIVATIONS[activation]()
+        with torch.no_grad():
+            for layer, scale in ((self.inner, 1.0), (self.outer, SCALE)):
+                bound = layer.in_features**-0.5
+                for weight, size in ((layer.weight, scale * bound), (layer.bias, bound)):
+                    weight.copy_(size * (2 * torch.rand(weight.shape, generator=generator) - 1))
+
+    def forward(self, t: Tensor, z: Tensor) -> Tensor:
+        """The field at ``z``, shape (..., 2)."""
+        return self.outer(self.activation(self.inner(z)))
+
+
+def contests() -> list[Contest]:
+    """The compiled solve against each peer, for each activation and number of states."""
+    times = torch.linspace(0.0, 25.0, 100)
+    made = []
+    for activation in ACTIVATIONS:
+        field = Autonomous(activation)
+        for batch in BATCHES:
+            z0 = torch.randn(batch, 2, generator=torch.Generator().manual_seed(1))
+            run = functools.partial(gradient, field=field, z0=z0, times=times)
+            ours = functools.partial(run, functools.partial(odeint, compile=True))
+            peers: dict[str, Callable[[], object]] = {
+                "torchdiffeq odeint": functools.partial(run, torchdiffeq.odeint),
+                "torchdiffeq odeint_adjoint": functools.partial(run, torchdiffeq.odeint_adjoint),
+            }
+            if diffrax_peer.version():
+                peers["diffrax, compiled"] = diffrax_peer.trajectory_gradient(
+                    activation, field, z0, times, **TOLERANCES
+                )
+            name = f"gradient, compiled, {activation}, states: {batch}"
+            made += [Contest(name, peer, ours, theirs) for peer, theirs in peers.items()]
+    return made
+
+
+def gradient(solver: Callable, field: nn.Module, z0: Tensor, times: Tensor) -> tuple[Tensor, ...]:
+    """Gradients in z0 and the parameters of the summed squares of a solve with dopri5."""
+    z0 = z0.clone().requires_grad_()
+    z = solver(field, z0, times, method="dopri5", **TOLERANCES)
+    return torch.autograd.grad(z.square().sum(), (z0, *field.parameters()))
