@@ -66,10 +66,7 @@ def test_the_digits_benchmark_sets_every_mode_against_both_of_theirs():
 
 def test_the_compiled_benchmark_sets_compiled_solves_against_solves_of_the_same_network():
     contests = compiled.contests()
-    assert {contest.peer for contest in contests} >= {
-        "torchdiffeq odeint",
-        "torchdiffeq odeint_adjoint",
-    }
+    assert "torchdiffeq odeint" in {contest.peer for contest in contests}
     for contest in contests:
         ours, theirs = contest.ours, contest.theirs
         assert ours.args[0].keywords == {"compile": True}

@@ -32,7 +32,7 @@ def test_a_ratio_is_told_as_how_many_times_as_fast(recorded):
     found = speed.measured("walk")
     table = found.table()
     assert list(table.loc["batch 64 (first)"]) == ["128", "80 to 160", "1,500"]
-        assert (found.times("batch 64"), found.milliseconds("batch 64")) == (128.0, 1500.0)
+    assert (found.times("batch 64"), found.milliseconds("batch 64")) == (128.0, 1500.0)
 
 
 def test_a_contest_is_told_against_each_peer(recorded):
