@@ -113,11 +113,12 @@ def integrate(
             ``record_backward``.
         compile: whether the steps are compiled to one loop forwards and one backwards, for
             "checkpoint"; see ``nodelib.ode.compiled``. The first call takes tens of seconds
-            (``.stats.compiling``), as does one with another field, method, shape or dtype; others
-            take about a tenth of the time where the field is small, and no less where it consists
-            of large convolutions. The field must be one that ``torch.compile(fullgraph=True)``
-            takes, and change nothing. Adaptive methods read their outputs from the steps
-            (``land=False``). Without a C++ compiler there is a warning, and no compilation.
+            (``.stats.compiling``), as does one with another field, method, shape or dtype. Others
+            take a tenth to a half of the time, the smaller the field and the batch the less
+            (``nodelib bench compiled``). The field must be one that
+            ``torch.compile(fullgraph=True)`` takes, and change nothing. Adaptive methods read
+            their outputs from the steps (``land=False``). Without a C++ compiler there is a
+            warning, and no compilation.
 
     Returns:
         The solution. ``.z`` holds the states at the times, shape (n, *state), or a tuple of such
