@@ -268,12 +268,13 @@ Markdown(
     f"""Beats that the ODE-Net alone mistakes, against beats that the ResNet alone
 mistakes: {tables.alone(level)} (McNemar's test on the same beats). The differences
 of the accuracies, and where they lie if patients are drawn again and again:
-{tables.differences(level)} percentage points. Where both were trained on the CPU, the
-run of the ODE-Net took {spread_of_few(recorded.values(timed, "slower"), 1)} times
-the processor time of the ResNet's. In the deck's logs an epoch takes 4.9 to 6.5 times as long. The printed
-network under `torchdiffeq`'s adjoint, as the deck ran it, takes
-{times.metric("slower.1e-2"):.1f} times the time of the printed ResNet at tolerance
-0.01 and {times.metric("slower.1e-3"):.1f} times at 0.001, here on one core."""
+{tables.differences(level)} percentage points. Where both were trained on the CPU,
+the run of the ODE-Net took {spread_of_few(recorded.values(timed, "slower"), 1)}
+times the processor time of the ResNet's. In the deck's logs an epoch takes 4.9 to
+6.5 times as long. The printed network under `torchdiffeq`'s adjoint, as the deck
+ran it, takes {times.metric("slower.1e-2"):.1f} times the time of the printed ResNet
+at tolerance 0.01 and {times.metric("slower.1e-3"):.1f} times at 0.001, here on one
+core."""
 )
 
 # %% [markdown]
@@ -353,8 +354,8 @@ shown(tables.between_patients())
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 apart = recorded.runs("heartbeat_comparison", "inter-patient")
 Markdown(
-    f"""Here the smaller network is ahead, with every seed. The ODE-Net's accuracy less
-the ResNet's, and where it lies when patients are drawn again and again:
+    f"""Here the smaller network is ahead, with every seed. The ODE-Net's accuracy
+less the ResNet's, and where it lies when patients are drawn again and again:
 {tables.differences(apart)} percentage points."""
 )
 

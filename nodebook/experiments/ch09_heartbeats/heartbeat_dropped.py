@@ -23,7 +23,6 @@ from nodelib.training.heartbeats import Beats, scores
 
 VARIANTS = ("by-beat",)
 SEEDS = (0, 1, 2)
-UNFINISHED = True
 NEEDS = ("mitdb",)
 TOLERANCE = {"accuracy.*": 2e-3, "macro_f1.*": 0.02, "excess.*": 1.0}
 

@@ -32,7 +32,6 @@ from nodelib.training.memory import keep_freed_memory
 
 VARIANTS = ("ode-net.by-beat",)
 SEEDS = (0, 1, 2)
-UNFINISHED = True
 NEEDS = ("mitdb",)
 TOLERANCE = {"accuracy.*": 1e-3, "nfe.*": 0.05}
 
