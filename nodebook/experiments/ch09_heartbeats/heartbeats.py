@@ -64,6 +64,13 @@ VARIANTS = (
     "ode-net.by-beat.converged",
     "ode-net-adjoint.by-beat",
 )
+SAMPLE = (
+    "resnet.by-beat",
+    "ode-net.by-beat",
+    "resnet.inter-patient",
+    "ode-net.inter-patient",
+    "resnet-rr.inter-patient",
+)
 PLAN, LONG = Plan(epochs=5), Plan(epochs=20)
 ADJOINT = {"method": "dopri5", "rtol": 1e-3, "atol": 1e-3, "grad": "adjoint"}
 SAME_MAN = "202"
