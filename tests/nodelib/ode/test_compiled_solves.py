@@ -1,6 +1,7 @@
 """Compiled solves: what they give, what they refuse, and when they are compiled again."""
 
 import math
+import shutil
 
 import pytest
 import torch
@@ -11,6 +12,10 @@ from nodelib.errors import ChangedFieldError, SolverError
 from nodelib.ode import compiled, dense, tableaus
 from nodelib.ode.gradients import integrate, odeint
 from nodelib.ode.steps import combine, runge_kutta_step
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("g++") is None, reason="no C++ compiler g++: nothing can be compiled"
+)
 
 TIMES = torch.linspace(0.0, 6.0, 9, dtype=torch.float64)
 TIGHT = {"rtol": 1e-6, "atol": 1e-8}
