@@ -27,7 +27,12 @@ class NoCompilerError(Exception):
 
 
 class Stopwatch:
-    """Seconds that compiling took, summed up over calls."""
+    """Seconds that compiling took, summed up over calls.
+
+    ``no_compiler``: whether a C++ compiler was looked for in vain, in this process.
+    """
+
+    no_compiler = False
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -54,6 +59,8 @@ class Stopwatch:
         except InductorError as error:
             if "InvalidCxxCompiler" not in str(error):
                 raise
+            Stopwatch.no_compiler = True
+            _warn_of_no_compiler()
             raise NoCompilerError from None
         except (exc.TorchDynamoException, exc.UncapturedHigherOrderOpError) as error:
             raise SolverError(
@@ -65,12 +72,17 @@ class Stopwatch:
             self.seconds += clock.seconds - before
 
 
-def warn_of_no_compiler() -> None:
-    """One UserWarning that solves are not compiled."""
+def require_compiler() -> None:
+    """NoCompilerError where a compiler has been looked for in vain before."""
+    if Stopwatch.no_compiler:
+        raise NoCompilerError
+
+
+def _warn_of_no_compiler() -> None:
     warnings.warn(
         "PyTorch finds no C++ compiler (it looks for $CXX or g++): compile=True solves uncompiled.",
         UserWarning,
-        stacklevel=4,
+        stacklevel=2,
     )
 
 

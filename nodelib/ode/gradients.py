@@ -35,6 +35,7 @@ The step lengths carry no gradient in any mode: only the requested times do (cha
 these gradients).
 """
 
+import contextlib
 import functools
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -58,7 +59,7 @@ from nodelib.ode.arguments import (
     tolerance_number,
 )
 from nodelib.ode.checkpointing import solve_checkpointed
-from nodelib.ode.compilation import NoCompilerError, warn_of_no_compiler
+from nodelib.ode.compilation import NoCompilerError, require_compiler
 from nodelib.ode.compiled import solve_compiled
 from nodelib.ode.dependence import AttachedField, WatchedField, parameters_of
 from nodelib.ode.evaluations import transforms_active
@@ -196,10 +197,9 @@ def _solution(
     times = checked_times(t)
     t = time_tensor(t)
     if compile:
-        try:
+        with contextlib.suppress(NoCompilerError):  # of which there was a warning
+            require_compiler()
             return solve_compiled(f, z0, t, listed, arguments)
-        except NoCompilerError:
-            warn_of_no_compiler()
     if not torch.is_grad_enabled():
         return solve(f, z0, t, **arguments)
     if not any(x.requires_grad for x in (z0, t, *listed)):
