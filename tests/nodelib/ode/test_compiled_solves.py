@@ -274,10 +274,10 @@ def test_a_closure_that_has_changed_is_refused():
 def test_without_a_compiler_there_is_a_warning_and_the_same_solve(monkeypatch):
     f = Network(seed=5)
     f.scale = 1.2345  # compiled nowhere else, so that no cache has it
-    monkeypatch.setattr(inductor.cpp, "cxx", (None, "no-such-compiler"))
     monkeypatch.setenv("CXX", "no-such-compiler")
     monkeypatch.setattr(Stopwatch, "no_compiler", False)
-    with pytest.warns(UserWarning, match=r"finds no C\+\+ compiler") as caught:
+    absent = inductor.patch({"cpp.cxx": (None, "no-such-compiler")})
+    with absent, pytest.warns(UserWarning, match=r"finds no C\+\+ compiler") as caught:
         found = [
             odeint(f, start().requires_grad_(), TIMES, compile=True, **TIGHT) for _ in range(2)
         ]
