@@ -49,7 +49,7 @@ def solve_checkpointed(
     f: Field, z0: Tensor, t: Tensor, params: tuple[Tensor, ...], arguments: dict[str, Any]
 ) -> Solution:
     """``solve(f, z0, t, **arguments)``, differentiable in z0, t and ``params``."""
-    task = _Task(f, arguments)
+    task = Task(f, arguments)
     z = _Checkpointed.apply(task, z0, t, *params)
     return Solution(t, z, task.stats, backward=task.backward)
 
@@ -65,23 +65,26 @@ REDONE = "the step from t = {:g} with dt = {:.3g}"
 
 
 @dataclass
-class _Task:
+class Task:
+    """A solve that is differentiated by hand: what is solved, and what it has cost."""
+
     f: Field
     arguments: dict[str, Any]
     stats: SolveStats | None = None
     backward: list[SolveStats] = field(default_factory=list)
 
 
-def _on_grid(arguments: dict[str, Any]) -> bool:
+def on_grid(arguments: dict[str, Any]) -> bool:
+    """Whether these arguments of ``solve`` ask for a fixed grid."""
     fixed = arguments.get("step_size") is not None or arguments.get("num_steps") is not None
     return fixed or tableaus.find(arguments["method"]).embedded is None
 
 
 class _Checkpointed(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, task: _Task, z0: Tensor, t: Tensor, *params: Tensor) -> Tensor:
+    def forward(ctx, task: Task, z0: Tensor, t: Tensor, *params: Tensor) -> Tensor:
         before = attributes_of(task.f)
-        watched = WatchedField(task.f, params, "" if _on_grid(task.arguments) else ADAPTIVE)
+        watched = WatchedField(task.f, params, "" if on_grid(task.arguments) else ADAPTIVE)
         solution = solve(watched, z0, t, record_steps=True, **task.arguments)
         watched.warn_of_lost()
         ctx.attributes = settled(before, attributes_of(task.f))

@@ -26,6 +26,28 @@ class NoCompilerError(Exception):
     """There is no C++ compiler where PyTorch looks for one."""
 
 
+def called(function: Compilable, *arguments: object) -> tuple[Tensor, ...]:
+    """The function, compiled, of these arguments; what the compiler raises goes through.
+
+    Raises:
+        NoCompilerError: as it says.
+    """
+    from torch._dynamo import config, exc
+    from torch._inductor.exc import InductorError
+
+    compiled = _compiled(function)
+    try:
+        try:
+            return compiled(*arguments)
+        except exc.FailOnRecompileLimitHit:  # many fields, or sizes of batches
+            with config.patch(recompile_limit=MANY, accumulated_recompile_limit=4 * MANY):
+                return compiled(*arguments)
+    except InductorError as error:
+        if "InvalidCxxCompiler" not in str(error):
+            raise
+        raise NoCompilerError("PyTorch finds no C++ compiler (it looks for $CXX or g++)") from None
+
+
 class Stopwatch:
     """Seconds that compiling took, summed up over calls.
 
@@ -44,24 +66,16 @@ class Stopwatch:
             SolverError: if the compiler cannot trace the field.
             NoCompilerError: as it says.
         """
-        from torch._dynamo import config, exc
-        from torch._inductor.exc import InductorError
+        from torch._dynamo import exc
 
-        compiled = _compiled(function, _on_cpu(arguments))
         clock = _clock()
         before = clock.seconds
         try:
-            try:
-                return compiled(*arguments)
-            except exc.FailOnRecompileLimitHit:  # many fields, or sizes of batches
-                with config.patch(recompile_limit=MANY, accumulated_recompile_limit=4 * MANY):
-                    return compiled(*arguments)
-        except InductorError as error:
-            if "InvalidCxxCompiler" not in str(error):
-                raise
+            return called(function, *arguments)
+        except NoCompilerError as error:
             Stopwatch.no_compiler = True
-            _warn_of_no_compiler()
-            raise NoCompilerError from None
+            warnings.warn(f"{error}: compile=True solves uncompiled.", UserWarning, stacklevel=2)
+            raise
         except (exc.TorchDynamoException, exc.UncapturedHigherOrderOpError) as error:
             raise SolverError(
                 f"The field cannot be compiled as one piece, which compile=True needs: "
@@ -76,14 +90,6 @@ def require_compiler() -> None:
     """NoCompilerError where a compiler has been looked for in vain before."""
     if Stopwatch.no_compiler:
         raise NoCompilerError
-
-
-def _warn_of_no_compiler() -> None:
-    warnings.warn(
-        "PyTorch finds no C++ compiler (it looks for $CXX or g++): compile=True solves uncompiled.",
-        UserWarning,
-        stacklevel=2,
-    )
 
 
 def _reason(error: Exception) -> str:
@@ -117,13 +123,7 @@ def _clock() -> _Clock:
     return _Clock()
 
 
-def _on_cpu(arguments: tuple[object, ...]) -> bool:
-    """Whether all tensors among these arguments are on the CPU."""
-    return all(x.device.type == "cpu" for x in arguments if isinstance(x, Tensor))
-
-
 @cache
-def _compiled(function: Compilable, on_cpu: bool) -> Compilable:
-    # On a CPU the loop itself is then C++ as well.
-    options = {"cpp_wrapper": True} if on_cpu else {}
-    return torch.compile(function, fullgraph=True, dynamic=False, options=options)
+def _compiled(function: Compilable) -> Compilable:
+    # The loop itself is then C++ as well.
+    return torch.compile(function, fullgraph=True, dynamic=False, options={"cpp_wrapper": True})

@@ -10,7 +10,7 @@ listed is refused.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
@@ -26,7 +26,7 @@ from nodelib.ode.arguments import (
     check_positive,
     steps_per_interval,
 )
-from nodelib.ode.checkpointing import ADAPTIVE, last_touched
+from nodelib.ode.checkpointing import ADAPTIVE, Task, last_touched, on_grid
 from nodelib.ode.compilation import Stopwatch
 from nodelib.ode.control import GROW
 from nodelib.ode.dependence import WatchedField, owner_of
@@ -41,20 +41,19 @@ from nodelib.ode.replay import (
     refuse_foreign_backward,
     settled,
 )
-from nodelib.ode.solvers import Solution, SolveStats, Walk, opening, refuse_non_finite
+from nodelib.ode.solvers import (
+    Solution,
+    SolveStats,
+    Walk,
+    grid_steps,
+    opening,
+    refuse_non_finite,
+)
 from nodelib.ode.steps import Field, rms, runge_kutta_step, spare, time_like
 from nodelib.ode.tableaus import Tableau
 
 #: Entries that the records of one loop hold of each kind, and how many steps that are.
 ENTRIES, FEWEST, MOST = 1 << 12, 8, 256
-
-
-@dataclass
-class _Task:
-    f: Field
-    arguments: dict[str, Any]
-    stats: SolveStats | None = None
-    backward: list[SolveStats] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -110,24 +109,23 @@ def solve_compiled(
     """
     if torch.is_autocast_enabled(z0.device.type):
         raise SolverError("A compiled solve does not run under autocast: use compile=False.")
-    task = _Task(f, arguments)
+    task = Task(f, arguments)
     z = _Compiled.apply(task, z0, t, *params)
     return Solution(t, z, task.stats, backward=task.backward)
 
 
 class _Compiled(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, task: _Task, z0: Tensor, t: Tensor, *params: Tensor) -> Tensor:
+    def forward(ctx, task: Task, z0: Tensor, t: Tensor, *params: Tensor) -> Tensor:
         ctx.names = _names(task.f, params)
         before = attributes_of(task.f)
         drawn = generator_states(z0.device)
         watched = WatchedField(task.f, params, ADAPTIVE)
-        walk, watch = _walk(watched, z0, t, task.arguments), Stopwatch()
-        tableau = tableaus.find(task.arguments["method"])
-        if walk.counts is None:
-            course = _adaptive(task, walk, tableau, z0.detach(), watch)
-        else:
-            course = _on_grid(task, walk, tableau.without_error, z0.detach(), watch)
+        times, watch = t.detach().double().tolist(), Stopwatch()
+        most = task.arguments.get("max_steps", MAX_STEPS)
+        walk = Walk(CountedField(watched, z0), t, times, most, record=False)
+        solved = _on_grid if on_grid(task.arguments) else _adaptive
+        course = solved(task, walk, tableaus.find(task.arguments["method"]), z0.detach(), watch)
         watched.warn_of_lost()
         if not all(map(torch.equal, drawn, generator_states(z0.device))):
             raise SolverError(
@@ -172,23 +170,6 @@ class _Compiled(torch.autograd.Function):
         return None, adjoint, in_times, *sums
 
 
-class _CountingWalk(Walk):
-    """The bookkeeping of a compiled solve; ``counts`` of steps in each interval of a fixed grid."""
-
-    counts: list[int] | None = None
-
-
-def _walk(watched: WatchedField, z0: Tensor, t: Tensor, arguments: dict[str, Any]) -> _CountingWalk:
-    times = t.detach().double().tolist()
-    most = arguments.get("max_steps", MAX_STEPS)
-    walk = _CountingWalk(CountedField(watched, z0), t, times, most, False)
-    tableau = tableaus.find(arguments["method"])
-    grid = (arguments.get("step_size"), arguments.get("num_steps"))
-    if tableau.embedded is None or grid != (None, None):
-        walk.counts = steps_per_interval(times, *grid, most)
-    return walk
-
-
 def _names(f: Field, params: Sequence[Tensor]) -> tuple[str, ...]:
     """The names of the parameters in what ``_module`` returns."""
     owner = owner_of(f)
@@ -220,7 +201,7 @@ def _module(f: Field) -> Field:
     return f if owner is f or not isinstance(owner, nn.Module) else _Method(f, owner)
 
 
-def _scheme(task: _Task, tableau: Tableau, z0: Tensor, adaptive: bool, inside: bool) -> Scheme:
+def _scheme(task: Task, tableau: Tableau, z0: Tensor, adaptive: bool, inside: bool) -> Scheme:
     rows = 1 << (max(ENTRIES // max(z0.numel(), 1), 1).bit_length() - 1)
     return Scheme.of(
         tableau,
@@ -231,9 +212,7 @@ def _scheme(task: _Task, tableau: Tableau, z0: Tensor, adaptive: bool, inside: b
     )
 
 
-def _adaptive(
-    task: _Task, walk: _CountingWalk, tableau: Tableau, z: Tensor, watch: Stopwatch
-) -> _Course:
+def _adaptive(task: Task, walk: Walk, tableau: Tableau, z: Tensor, watch: Stopwatch) -> _Course:
     arguments = task.arguments
     if arguments.get("land"):
         raise SolverError(
@@ -255,6 +234,7 @@ def _adaptive(
     limits = [
         torch.as_tensor(x, dtype=z.dtype).to(z.device) for x in (tolerance.rtol, tolerance.atol)
     ]
+    field = _module(task.f)
     clock, loops = [start, size, 1.0, GROW, 0.0, 0.0], []
     while clock[0] != end:
         walk.check_progress(clock[0], sign * clock[1], end, given, z)
@@ -262,7 +242,7 @@ def _adaptive(
         most = walk.max_steps - walk.accepted - walk.rejected
         bounds = torch.tensor([end, sign, most], dtype=torch.float64, device=z.device)
         state, z, k, when, *rows = watch.call(
-            steps_forwards, _module(task.f), scheme, state, bounds, z, k, *limits
+            steps_forwards, field, scheme, state, bounds, z, k, *limits
         )
         clock = state.tolist()
         accepted, tried = int(clock[4]), int(clock[5])
@@ -277,19 +257,15 @@ def _adaptive(
     # A step's end is the next one's start.
     ends = torch.cat((course.times()[1:, 0].cpu(), torch.tensor([end], dtype=torch.float64)))
     steps = torch.searchsorted(sign * ends, sign * inner).tolist()
-    return _Course(scheme, tuple(loops), (z, k), tuple(steps), False)
+    return replace(course, steps=tuple(steps))
 
 
-def _on_grid(
-    task: _Task, walk: _CountingWalk, tableau: Tableau, z: Tensor, watch: Stopwatch
-) -> _Course:
-    scheme = _scheme(task, tableau, z, False, False)
-    steps = [
-        (start + index * dt, dt)
-        for start, end, count in zip(walk.times, walk.times[1:], walk.counts, strict=False)
-        for dt in [(end - start) / count]
-        for index in range(count)
-    ]
+def _on_grid(task: Task, walk: Walk, tableau: Tableau, z: Tensor, watch: Stopwatch) -> _Course:
+    tableau, arguments = tableau.without_error, task.arguments
+    grid = (arguments.get("step_size"), arguments.get("num_steps"))
+    counts = steps_per_interval(walk.times, *grid, walk.max_steps)
+    scheme, field = _scheme(task, tableau, z, False, False), _module(task.f)
+    steps = [(t, dt) for _, t, dt, _ in grid_steps(walk.times, counts)]
     for t, _ in steps[:2]:  # as far as a field is watched
         walk.field(time_like(t, z), spare(z))
     walk.field.nfe = 0
@@ -299,19 +275,19 @@ def _on_grid(
         count = len(some)
         some = pad(some, (0, 0, 0, scheme.rows - count)).to(z.device)
         number = torch.tensor(count, device=z.device)
-        _, z, states = watch.call(grid_forwards, _module(task.f), scheme, number, some, z)
+        _, z, states = watch.call(grid_forwards, field, scheme, number, some, z)
         walk.accepted += count
         walk.field.nfe += count * tableau.stages
         loops.append(_Loop(some, (states,), count))
         if not torch.isfinite(z).all():
             _refuse_step(walk, tableau, some, torch.cat((states[:count], z[None])), before)
         before = z
-    landing = tuple(accumulate(walk.counts))[:-1]
+    landing = tuple(accumulate(counts))[:-1]
     return _Course(scheme, tuple(loops), (z,), landing, True)
 
 
 def _refuse_step(
-    walk: _CountingWalk, tableau: Tableau, times: Tensor, states: Tensor, before: Tensor
+    walk: Walk, tableau: Tableau, times: Tensor, states: Tensor, before: Tensor
 ) -> None:
     """SolverError for the first of these steps whose end is not finite."""
     finite = torch.isfinite(states.reshape(len(states), -1)).all(1).tolist()

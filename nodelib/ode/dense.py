@@ -34,8 +34,7 @@ def _times(*factors: Polynomial) -> Polynomial:
 
 
 def _plus(*summands: Polynomial) -> Polynomial:
-    longest = max(map(len, summands))
-    padded = ((*summand, *[0.0] * (longest - len(summand))) for summand in summands)
+    padded = (_padded(summand, summands) for summand in summands)
     return tuple(map(sum, zip(*padded, strict=True)))
 
 
@@ -163,20 +162,25 @@ def _hermite() -> Tensor:
         BUMP,
         _times(BUMP, THETA),
     )
-    longest = max(map(len, polynomials))
-    rows = [(*polynomial, *[0.0] * (longest - len(polynomial))) for polynomial in polynomials]
-    with torch.inference_mode(False):
-        return torch.tensor(rows, dtype=torch.float64)
+    return _coefficients(polynomials)
 
 
 @cache
 def _table(tableau: Tableau) -> Tensor:
     """Coefficients of the polynomials from the power 1 on, (powers, stages)."""
-    polynomials = extension(tableau)
-    longest = max(map(len, polynomials))
-    rows = [(*polynomial[1:], *[0.0] * (longest - len(polynomial))) for polynomial in polynomials]
     with torch.inference_mode(False):
-        return torch.tensor(rows, dtype=torch.float64).T.contiguous()
+        return _coefficients(extension(tableau))[:, 1:].T.contiguous()
+
+
+def _coefficients(polynomials: Sequence[Polynomial]) -> Tensor:
+    """Coefficients of polynomials, (polynomials, powers) in float64."""
+    with torch.inference_mode(False):
+        return torch.tensor([_padded(x, polynomials) for x in polynomials], dtype=torch.float64)
+
+
+def _padded(polynomial: Polynomial, others: Sequence[Polynomial]) -> Polynomial:
+    """A polynomial with zeros up to the length of the longest of several."""
+    return (*polynomial, *[0.0] * (max(map(len, others)) - len(polynomial)))
 
 
 def inside(

@@ -9,7 +9,7 @@ times, so that ``t`` may require a gradient too.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
@@ -289,25 +289,31 @@ def shares_of(ends: Tensor, outputs: Tensor, t: float, dt: float) -> Tensor:
     return (outputs.to(torch.float64) - start) / length
 
 
-def _fixed_grid(walk: Walk, tableau: Tableau, z: Tensor, counts: list[int]) -> list[Tensor]:
-    states = [z]
-    for interval, count in enumerate(counts):
-        start, end = walk.times[interval : interval + 2]
+def grid_steps(
+    times: Sequence[float], counts: Sequence[int]
+) -> Iterator[tuple[int, float, float, bool]]:
+    """The steps of a fixed grid: interval, start, length, and whether it lands on its end."""
+    for interval, (start, end, count) in enumerate(zip(times, times[1:], counts, strict=False)):
         dt = (end - start) / count
         for index in range(count):
-            t = start + index * dt
-            generators = walk.generators()
-            clock = walk.clock(interval, interval + 1, t, dt)
-            z_next, stages = runge_kutta_step(walk.field, tableau, *clock, z)
-            if not torch.isfinite(z_next.detach()).all():
-                refuse_non_finite(t, dt, z, stages)
-            walk.notice_draws(generators)
-            lands = index + 1 == count
-            walk.accept(interval, t, dt, z, generators, end=interval + 1, lands=lands)
-            if walk.witness is None:
-                walk.witness = (0, stages[0].detach())
-            z = z_next
-        states.append(z)
+            yield interval, start + index * dt, dt, index + 1 == count
+
+
+def _fixed_grid(walk: Walk, tableau: Tableau, z: Tensor, counts: list[int]) -> list[Tensor]:
+    states = [z]
+    for interval, t, dt, lands in grid_steps(walk.times, counts):
+        generators = walk.generators()
+        clock = walk.clock(interval, interval + 1, t, dt)
+        z_next, stages = runge_kutta_step(walk.field, tableau, *clock, z)
+        if not torch.isfinite(z_next.detach()).all():
+            refuse_non_finite(t, dt, z, stages)
+        walk.notice_draws(generators)
+        walk.accept(interval, t, dt, z, generators, end=interval + 1, lands=lands)
+        if walk.witness is None:
+            walk.witness = (0, stages[0].detach())
+        z = z_next
+        if lands:
+            states.append(z)
     return states
 
 

@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from nodelib.errors import ModelError
 from nodelib.models.gru_ode import compiled
+from nodelib.ode.compilation import NoCompilerError
 
 if TYPE_CHECKING:
     from nodelib.models.gru_ode.model import GRUODEBayes
@@ -78,7 +79,7 @@ def in_blocks(
     if model.compiled and events:
         try:
             return compiled.in_blocks(model, h, joint, rows, max(most))
-        except compiled.NoCompiler as error:
+        except NoCompilerError as error:
             model.compiled = False
             warnings.warn(f"{error}; going on without compilation", stacklevel=4)
     size = model.checkpoint or events

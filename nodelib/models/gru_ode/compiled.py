@@ -7,8 +7,6 @@ with rows that change nothing: series of other lengths need no second compilatio
 another size do, and so does another number of steps.
 """
 
-from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,6 +15,7 @@ from torch.nn.functional import pad
 from torch.utils.checkpoint import checkpoint
 
 from nodelib.errors import ModelError
+from nodelib.ode.compilation import called
 
 if TYPE_CHECKING:
     from nodelib.models.gru_ode.blocks import Rows
@@ -29,10 +28,6 @@ MOST = 16
 """Steps in one gap above which compilation is refused: they are written out one by one."""
 
 
-class NoCompiler(Exception):
-    """There is no C++ compiler where PyTorch looks for one."""
-
-
 def in_blocks(
     model: "GRUODEBayes", h: Tensor, joint: Tensor, rows: "Rows", most: int
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -40,7 +35,7 @@ def in_blocks(
 
     Raises:
         ModelError: if a gap takes more than ``MOST`` steps.
-        NoCompiler: as it says.
+        NoCompilerError: if there is no C++ compiler.
     """
     # Where gaps differ in their number of steps, those that need fewer stand still, so that a power
     # of 2 will do, and few numbers of steps are compiled for. Equal numbers are taken as they are.
@@ -68,16 +63,7 @@ def _called(
     model: "GRUODEBayes", h: Tensor, joint: Tensor, block: "Rows", steps: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """``_scanned``, compiled at its first call."""
-    from torch._dynamo import config
-    from torch._inductor.exc import InductorError
-
-    with config.patch(recompile_limit=256):
-        try:
-            return _compiled()(model, h, joint, block, steps)
-        except InductorError as error:
-            if "InvalidCxxCompiler" not in str(error):
-                raise
-            raise NoCompiler("PyTorch finds no C++ compiler (it looks for $CXX or g++)") from None
+    return called(_scanned, model, h, joint, block, steps)
 
 
 def _scanned(
@@ -94,9 +80,3 @@ def _scanned(
 
     h, (before, after) = scan(event, h, block)
     return h, before, after
-
-
-@cache
-def _compiled() -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
-    # The loop around the events is then C++ as well.
-    return torch.compile(_scanned, fullgraph=True, dynamic=False, options={"cpp_wrapper": True})

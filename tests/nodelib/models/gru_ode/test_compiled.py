@@ -12,6 +12,7 @@ from torch.testing import assert_close
 from nodelib.errors import ModelError
 from nodelib.models.gru_ode import Stepping, compiled
 from nodelib.models.gru_ode.blocks import pass_events
+from nodelib.ode.compilation import NoCompilerError
 from tests.nodelib.models.gru_ode.batches import gradients, random_batch, small_model
 
 needs_compiler = pytest.mark.skipif(
@@ -58,7 +59,7 @@ def test_the_code_that_is_compiled_takes_the_steps_of_the_eager_walk(stepping, m
 
 def test_without_a_compiler_there_is_one_warning_and_the_eager_numbers(monkeypatch):
     def nothing(*_):
-        raise compiled.NoCompiler("PyTorch finds no C++ compiler")
+        raise NoCompilerError("PyTorch finds no C++ compiler")
 
     monkeypatch.setattr(compiled, "_called", nothing)
     events = random_batch(2)
