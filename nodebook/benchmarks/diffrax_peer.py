@@ -103,10 +103,8 @@ def trajectory_gradient(
         return (solution.ys**2).sum()
 
     compiled = jax.jit(jax.grad(total))
-    layers = (field.inner, field.outer)
-    weights = [x for layer in layers for x in (layer.weight, layer.bias)]
     start = jax.numpy.asarray(z0.numpy())
-    arrays = [jax.numpy.asarray(x.detach().numpy()) for x in weights]
+    arrays = [jax.numpy.asarray(p.detach().numpy()) for p in field.parameters()]
     return lambda: jax.block_until_ready(compiled((start, arrays)))
 
 

@@ -4,6 +4,7 @@ Forward and backward together, eager, with the same tolerances and output times.
 """
 
 import functools
+from collections.abc import Callable, Mapping
 
 import torch
 import torchdiffeq
@@ -59,8 +60,14 @@ def contests() -> list[Contest]:
     return made
 
 
-def gradient(solver, field: nn.Module, z0: Tensor, times: Tensor) -> tuple[Tensor, ...]:
+def gradient(
+    solver: Callable,
+    field: nn.Module,
+    z0: Tensor,
+    times: Tensor,
+    tolerances: Mapping[str, float] = TOLERANCES,
+) -> tuple[Tensor, ...]:
     """Gradients in z0 and the parameters of the summed squares of a solve with dopri5."""
     z0 = z0.clone().requires_grad_()
-    z = solver(field, z0, times, method="dopri5", **TOLERANCES)
+    z = solver(field, z0, times, method="dopri5", **tolerances)
     return torch.autograd.grad(z.square().sum(), (z0, *field.parameters()))

@@ -18,6 +18,7 @@ Metrics:
 - ``work.union``: multiplications of the field in an epoch over those of own intervals
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -49,37 +50,34 @@ PART = "the steps, and the operators of a step of its own"
 
 def run(variant: str, seed: int) -> results.Outcome:
     """Count for one size of batch."""
-    size = int(variant.split("-")[1])
-    found, batches = rr_chunks.chunks(), CHUNKS / size
-    epoch, rows = steps_of_an_epoch(size, seed)
-    operators = {"union": per_step(rows, True), "own": per_step(rows, False)}
-    metrics = {
-        "steps": {key: steps / batches for key, steps in epoch.items()},
-        "epoch": epoch,
-        "operators": operators,
-        "epoch_operators": {key: epoch[key] * operators[key] / 1e6 for key in epoch},
-        "work": {"union": epoch["union"] / epoch["own"]},
-    }
-    return results.Outcome(metrics=metrics, data=list(found.provenance))
+    provenance = rr_chunks.chunks().provenance
+    metrics = counts(variant, seed, ("union", "own"))
+    return results.Outcome(metrics=metrics, data=list(provenance))
 
 
 def rederive(recorded: results.Run) -> dict[str, object]:
     """All but the calls of operators over the union of times."""
-    size = int(recorded.variant.split("-")[1])
-    epoch, rows = steps_of_an_epoch(size, recorded.seed)
-    own = per_step(rows, False)
-    return {
-        "steps": {key: steps * size / CHUNKS for key, steps in epoch.items()},
-        "epoch": epoch,
-        "operators": {"own": own},
-        "epoch_operators": {"own": epoch["own"] * own / 1e6},
-        "work": {"union": epoch["union"] / epoch["own"]},
-    }
+    return counts(recorded.variant, recorded.seed, ("own",))
 
 
 def rederive_all(recorded: results.Run) -> dict[str, object]:
     """All of it again."""
     return dict(run(recorded.variant, recorded.seed).metrics)
+
+
+def counts(variant: str, seed: int, ways: Sequence[str]) -> dict[str, object]:
+    """The metrics of one size of batch, with the calls of operators of some ways to step."""
+    size = int(variant.split("-")[1])
+    batches = CHUNKS / size
+    epoch, rows = steps_of_an_epoch(size, seed)
+    operators = {way: per_step(rows, way == "union") for way in ways}
+    return {
+        "steps": {key: steps / batches for key, steps in epoch.items()},
+        "epoch": epoch,
+        "operators": operators,
+        "epoch_operators": {way: epoch[way] * operators[way] / 1e6 for way in ways},
+        "work": {"union": epoch["union"] / epoch["own"]},
+    }
 
 
 def steps_of_an_epoch(size: int, seed: int) -> tuple[dict[str, float], np.ndarray]:
