@@ -16,6 +16,8 @@ Metrics:
   union (each sample then takes the step) or for one beat of its own
 - ``epoch_operators.union``, ``epoch_operators.own``: the same for an epoch, in millions
 - ``work.union``: multiplications of the field in an epoch over those of own intervals
+- ``bytes.union``, ``bytes.own``: MiB that a training step keeps for its backward pass, from what
+  one more time of the union, or one more beat, keeps
 """
 
 from collections.abc import Sequence
@@ -25,6 +27,7 @@ import numpy as np
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from nodebook.benchmarks.differentiation import kept_bytes
 from nodebook.documents.ecg_deck import full
 from nodebook.evidence import results
 from nodebook.experiments.ch11_gru_ode_ecg import rr_chunks
@@ -36,7 +39,7 @@ VARIANTS = tuple(f"batch-{size}" for size in BATCHES)
 SEEDS = (0,)
 NEEDS = ("mitdb", "nsr2db", "chf2db")
 SAMPLE = ("batch-16",)
-TOLERANCE = {"operators.*": 0.02, "epoch_operators.*": 0.02, "*": 1e-6}
+TOLERANCE = {"operators.*": 0.02, "epoch_operators.*": 0.02, "bytes.*": 0.02, "*": 1e-6}
 
 CHUNKS = 7500
 """Training chunks of the deck, about: 64 of 81 records, see ``ecg_preparation``."""
@@ -45,7 +48,7 @@ DRAWS = 20
 SHORT = 24
 """Beats of a sample over which operators are counted, and half as many: the difference counts."""
 
-PART = "the steps, and the operators of a step of its own"
+PART = "the steps, and the operators and bytes of a step of its own"
 
 
 def run(variant: str, seed: int) -> results.Outcome:
@@ -56,7 +59,7 @@ def run(variant: str, seed: int) -> results.Outcome:
 
 
 def rederive(recorded: results.Run) -> dict[str, object]:
-    """All but the calls of operators over the union of times."""
+    """All but the operators and bytes of a step over the union of times."""
     return counts(recorded.variant, recorded.seed, ("own",))
 
 
@@ -66,15 +69,18 @@ def rederive_all(recorded: results.Run) -> dict[str, object]:
 
 
 def counts(variant: str, seed: int, ways: Sequence[str]) -> dict[str, object]:
-    """The metrics of one size of batch, with the calls of operators of some ways to step."""
+    """The metrics of one size of batch, with the operators and bytes of some ways to step."""
     size = int(variant.split("-")[1])
     batches = CHUNKS / size
     epoch, rows = steps_of_an_epoch(size, seed)
-    operators = {way: per_step(rows, way == "union") for way in ways}
+    steps = {key: count / batches for key, count in epoch.items()}
+    cost = {way: per_step(rows, way == "union") for way in ways}
+    operators = {way: calls for way, (calls, _) in cost.items()}
     return {
-        "steps": {key: steps / batches for key, steps in epoch.items()},
+        "steps": steps,
         "epoch": epoch,
         "operators": operators,
+        "bytes": {way: steps[way] * kept / 2**20 for way, (_, kept) in cost.items()},
         "epoch_operators": {way: epoch[way] * operators[way] / 1e6 for way in ways},
         "work": {"union": epoch["union"] / epoch["own"]},
     }
@@ -90,20 +96,22 @@ def steps_of_an_epoch(size: int, seed: int) -> tuple[dict[str, float], np.ndarra
     return steps, rng.integers(len(times), size=size)
 
 
-def per_step(rows: np.ndarray, together: bool) -> float:
-    """Calls of operators in a training step for one more step of the solve."""
-    counts = [counted(rows, together, beats) for beats in (SHORT // 2, SHORT)]
-    return (counts[1][0] - counts[0][0]) / (counts[1][1] - counts[0][1])
+def per_step(rows: np.ndarray, together: bool) -> tuple[float, float]:
+    """Calls of operators and bytes kept in a training step for one more step of the solve."""
+    few, many = (counted(rows, together, beats) for beats in (SHORT // 2, SHORT))
+    calls, kept, steps = (more - less for less, more in zip(few, many, strict=True))
+    return calls / steps, kept / steps
 
 
-def counted(rows: np.ndarray, together: bool, beats: int) -> tuple[int, int]:
-    """Calls of operators in a training step over so many beats, and steps of the solve."""
+def counted(rows: np.ndarray, together: bool, beats: int) -> tuple[int, int, int]:
+    """Of a training step over so many beats: calls of operators, bytes kept, steps of the solve."""
     events, model = first_beats(rows, beats), deck_model()
     way = full(model, together=True) if together else model
+    kept = kept_bytes(way(events).logits.sum(), list(model.parameters()))
     with profile(activities=[ProfilerActivity.CPU]) as watched:
         way(events).logits.sum().backward()
     calls = sum(event.count for event in watched.key_averages() if event.key.startswith("aten::"))
-    return calls, union_steps(events) if together else beats
+    return calls, kept, union_steps(events) if together else beats
 
 
 def first_beats(rows: np.ndarray, beats: int) -> Events:

@@ -1,9 +1,9 @@
 """Networks that say where a chunk of a rhythm is from: GRU-ODE-Bayes, recurrent ones, the deck's.
 
 A variant is ``<network>.<task>``: the networks are those of ``classifiers``, the tasks those of
-``ecg_statistics`` without ``jittered``, and ``nsr-chf-20``, ``-50`` and ``-80``, in which so many
-percent of the beats of every chunk are dropped at random, in training and test: what is left keeps
-its time and its R-R interval.
+``ecg_statistics`` without ``jittered``. The deck's two networks are asked the deck's question only;
+where beats are dropped, the networks are ``DROPPED``. What is left of a chunk keeps its times and
+its R-R intervals.
 
 Every person is tested once, by a network trained on three or four of the other folds. The learning
 rate is chosen of ``RATES`` by the macro-F1 of validation people, the fourth fold, in the first of
@@ -42,9 +42,12 @@ from nodelib.models.gru_ode import Events, pad_events
 SEEDS = (0, 1, 2)
 UNFINISHED = True
 NEEDS = ("mitdb", "nsr2db", "chf2db")
-DROPS = (20, 50, 80)
-TASKS = ("sources", "nsr-chf", *(f"nsr-chf-{percent}" for percent in DROPS))
-VARIANTS = tuple(f"{network}.{task}" for task in TASKS for network in NETWORKS)
+DROPPED = ("gru", "held", "gru-ode-bayes")
+FAIR = ("gru", "gru-decay", "held", "gru-ode-bayes")
+ASKED = {"sources": tuple(NETWORKS), "nsr-chf": FAIR} | dict.fromkeys(rr_chunks.DROPPED, DROPPED)
+"""The networks that are given each task."""
+TASKS = tuple(ASKED)
+VARIANTS = tuple(f"{network}.{task}" for task, networks in ASKED.items() for network in networks)
 TOLERANCE = {"*": 0.02}
 
 EPOCHS, BATCH = 20, 64
@@ -55,9 +58,8 @@ TOGETHER = 64
 
 def asked(task: str, seed: int) -> tuple[Chunks, int]:
     """The chunks of a task, and the percentage of beats to drop."""
-    *head, last = task.split("-")
-    drop = int(last) if last.isdigit() else 0
-    return ecg_statistics.asked("-".join(head) if drop else task, seed), drop
+    whole, drop = rr_chunks.task_and_drop(task)
+    return ecg_statistics.asked(whole, seed), drop
 
 
 def events_of(found: Chunks, rows: np.ndarray, drop: int) -> Events:

@@ -26,13 +26,19 @@ Metrics:
 - ``lattice.right``: share of the records at hand that are told apart by the smallest step between
   times (1/128, 1/360, 1/250 s) alone
 - ``age.smallest``, ``age.largest`` and ``men`` of the records at hand, by database
+- ``told.age.<database>``, ``told.habits.<database>``: share of its people whose database a small
+  tree tells from age and sex alone, or from the kinds of annotations that are no beats, each
+  person by a tree of all the others; and ``told.<shortcut>.mean`` over the databases
 """
 
+from collections.abc import Callable, Mapping
 from itertools import combinations
 
 import numpy as np
 from scipy.stats import beta
-from sklearn.model_selection import train_test_split
+from sklearn.metrics import recall_score
+from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict, train_test_split
+from sklearn.tree import DecisionTreeClassifier
 
 from nodebook.documents import chunk_listing
 from nodebook.evidence import results
@@ -77,6 +83,7 @@ def run(variant: str, seed: int) -> results.Outcome:
     metrics["last_window"] = {"mitdb": max(window(r)[-1] / FILTERED for r in found["mitdb"])}
     told = [step(r) == FREQUENCIES[name] for name, records in found.items() for r in records]
     metrics["lattice"] = {"right": float(np.mean(told)), "records": len(told)}
+    metrics["told"] = {key: alone(found, features) for key, features in SHORTCUTS.items()}
     sources = [getattr(data, name)().provenance for name in RECORDS]
     return results.Outcome(metrics=metrics, data=sources)
 
@@ -85,6 +92,37 @@ def annotated(name: str) -> list[Record]:
     """The records of a database of which the annotations are at hand."""
     database = getattr(data, name)()
     return [database.record(record, signals=False) for record in database.annotated]
+
+
+def age_and_sex(records: list[Record]) -> np.ndarray:
+    """Age in years and whether it is a man, (n, 2); -1 where one is not known."""
+    known = [(-1 if r.age is None else r.age, -1 if r.sex is None else r.sex == "M")
+             for r in records]  # fmt: skip
+    return np.array(known, float)
+
+
+def habits(records: list[Record]) -> np.ndarray:
+    """Which kinds of annotations that are no beats a record has, (n, kinds)."""
+    kinds = sorted({symbol for r in records for symbol in r.symbols} - set(BEATS))
+    return np.array([[kind in r.symbols for kind in kinds] for r in records], float)
+
+
+SHORTCUTS = {"age": age_and_sex, "habits": habits}
+
+
+def alone(
+    found: Mapping[str, list[Record]], features: Callable[[list[Record]], np.ndarray]
+) -> dict[str, float]:
+    """Share of each database's records that a small tree on some features tells, and their mean."""
+    records = [r for of in found.values() for r in of]
+    label = np.repeat(np.arange(len(found)), [len(of) for of in found.values()])
+    tree = DecisionTreeClassifier(max_leaf_nodes=4, class_weight="balanced", random_state=0)
+    people = [r.patient for r in records]
+    answers = cross_val_predict(
+        tree, features(records), label, groups=people, cv=LeaveOneGroupOut()
+    )
+    right = recall_score(label, answers, average=None)
+    return {**dict(zip(found, map(float, right), strict=True)), "mean": float(right.mean())}
 
 
 def divided() -> dict[str, object]:

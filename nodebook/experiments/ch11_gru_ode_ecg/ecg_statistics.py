@@ -6,6 +6,9 @@ A variant is ``<model>.<task>``. The tasks:
 - ``jittered``: the same with all times on one lattice of 1/128 s, see ``rr_chunks.jittered``
 - ``nsr-chf``: a fair question, sinus rhythm against heart failure: two databases of one kind, on
   one lattice, with one way of annotation
+- ``nsr-chf-20``, ``-50`` and ``-80``: the same with so many percent of the beats of every chunk
+  dropped at random, in training and test, for ``majority``, ``logistic`` and ``trees``; the first
+  beat is always kept
 
 The models:
 
@@ -43,6 +46,7 @@ from nodebook.experiments.ch11_gru_ode_ecg.rr_chunks import Chunks
 SEEDS = (0, 1, 2)
 NEEDS = ("mitdb", "nsr2db", "chf2db")
 TASKS = ("sources", "jittered", "nsr-chf")
+ON_DROPPED = ("majority", "logistic", "trees")
 TOLERANCE = {"*": 0.02}
 
 STATISTICS = ("mean", "median", "sdnn", "rmssd", "pnn50", "iqr", "shortest", "longest", "missed")
@@ -131,8 +135,11 @@ MODELS: Mapping[str, tuple[Model, Callable[[Chunks], np.ndarray]]] = {
     "trees": (trees, statistics),
     "bag": (logistic, histogram),
 }
-VARIANTS = tuple(f"{model}.{task}" for task in TASKS for model in MODELS)
-SAMPLE = tuple(f"{model}.{task}" for task in TASKS for model in MODELS if model != "trees")
+VARIANTS = (
+    *(f"{model}.{task}" for task in TASKS for model in MODELS),
+    *(f"{model}.{task}" for task in rr_chunks.DROPPED for model in ON_DROPPED),
+)
+SAMPLE = tuple(variant for variant in VARIANTS if not variant.startswith("trees."))
 
 
 def asked(task: str, seed: int) -> Chunks:
@@ -167,6 +174,7 @@ def answers(name: str, found: Chunks, seed: int) -> np.ndarray:
 def run(variant: str, seed: int) -> results.Outcome:
     """Answer for every person from the others."""
     name, task = variant.split(".")
-    found = asked(task, seed)
+    whole, drop = rr_chunks.task_and_drop(task)
+    found = rr_chunks.dropped(asked(whole, seed), drop)
     metrics = measures(found.label, answers(name, found, seed), found.person, seed=0)
     return results.Outcome(metrics=metrics, data=list(found.provenance))

@@ -34,6 +34,9 @@ LATTICE = 1 / 128
 
 FOLDS = 5
 
+DROPPED = ("nsr-chf-20", "nsr-chf-50", "nsr-chf-80")
+"""Tasks in which so many percent of every chunk's beats are dropped, in training and test."""
+
 
 @dataclass(frozen=True, eq=False)
 class Chunks:
@@ -130,6 +133,20 @@ def kept(row: int, beats: int, drop: int) -> np.ndarray:
     if drop:
         keep[1:] = np.random.default_rng((row, drop)).random(beats - 1) >= drop / 100
     return keep
+
+
+def dropped(found: Chunks, drop: int) -> Chunks:
+    """The same with the intervals of dropped beats (see ``kept``) unobserved."""
+    keep = np.stack([kept(row, found.rr.shape[1], drop) for row in range(len(found))])
+    return replace(found, observed=found.observed & keep)
+
+
+def task_and_drop(task: str) -> tuple[str, int]:
+    """The task that one of ``DROPPED`` is made of and its percentage; any other, and 0."""
+    if task not in DROPPED:
+        return task, 0
+    whole, _, percent = task.rpartition("-")
+    return whole, int(percent)
 
 
 def spread_starts(events: int) -> list[int]:

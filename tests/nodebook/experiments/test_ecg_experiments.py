@@ -127,6 +127,50 @@ def test_a_person_s_answer_is_that_of_the_mean_score():
     assert high == 1.0
 
 
+def test_what_is_dropped_depends_on_the_chunk_and_its_first_beat_stays():
+    found = made()
+    few = rr_chunks.dropped(found, 80)
+    assert few.observed[:, 0].sum() == found.observed[:, 0].sum()
+    assert 0.15 < few.observed.mean() < 0.25
+    assert not (few.observed & ~found.observed).any()
+    rows = np.stack([rr_chunks.kept(row, 512, 80) for row in range(len(found))])
+    assert (few.observed == (found.observed & rows)).all()
+    assert (rr_chunks.dropped(found, 0).observed == found.observed).all()
+
+
+def test_a_task_s_name_says_what_is_dropped():
+    assert rr_chunks.task_and_drop("nsr-chf") == ("nsr-chf", 0)
+    assert rr_chunks.task_and_drop("nsr-chf-50") == ("nsr-chf", 50)
+    for task in ecg_networks.TASKS:
+        assert rr_chunks.task_and_drop(task)[0] in ecg_statistics.TASKS
+
+
+def test_statistics_of_few_beats_are_numbers():
+    few = rr_chunks.dropped(made(), 80)
+    assert np.isfinite(ecg_statistics.statistics(few)).all()
+
+
+def people(ages: list[int], symbols: str) -> list[Record]:
+    beats = np.arange(1, 1 + len(symbols)) * 300
+    return [
+        Record(f"{symbols}{k}", 250, None, (), beats, list(symbols), [""] * len(symbols), age, "M",
+               [], f"{symbols}{k}", 10_000)
+        for k, age in enumerate(ages)
+    ]  # fmt: skip
+
+
+def test_a_tree_tells_databases_by_age_or_by_how_they_are_annotated():
+    found = {"young": people([20, 25, 30, 35], "NN~"), "old": people([60, 65, 70, 75], "NN+")}
+    for features in ecg_preparation.SHORTCUTS.values():
+        assert ecg_preparation.alone(found, features) == {"young": 1.0, "old": 1.0, "mean": 1.0}
+
+
+def test_ages_that_overlap_tell_nothing():
+    found = {"one": people([20, 30, 40, 50], "N~"), "other": people([20, 30, 40, 50], "N+")}
+    told = ecg_preparation.alone(found, ecg_preparation.age_and_sex)
+    assert told["mean"] <= 0.5
+
+
 def test_the_statistics_know_a_fast_heart(monkeypatch):
     found = made()
     monkeypatch.setattr(rr_chunks, "chunks", lambda: found)
