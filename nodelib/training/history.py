@@ -13,7 +13,9 @@ class History:
     ``losses`` has a row for each step and, for several networks side by side, a column for each;
     ``rates`` are the learning rates; ``notes`` are the numbers that ``train`` was told to note, one
     for each step; ``seconds`` is the time of training, of all the sittings of a run that was
-    resumed together; ``devices`` are the names of those that it ran on, each with its steps.
+    resumed together; ``devices`` are the names of those that it ran on, each with its steps;
+    ``skipped`` are the steps that a network did not take, its loss or gradient not being finite,
+    as ``[step, member]``.
     """
 
     losses: list[list[float]] = field(default_factory=list)
@@ -21,6 +23,7 @@ class History:
     notes: list[float] = field(default_factory=list)
     seconds: float = 0.0
     devices: dict[str, int] = field(default_factory=dict)
+    skipped: list[list[int]] = field(default_factory=list)
 
     def of(self, member: int = 0) -> np.ndarray:
         """Losses of one network, one for each step."""

@@ -6,7 +6,7 @@ been, and the same call gives the same numbers.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -48,12 +48,13 @@ def train(
             end.
         note: a number to keep for each step, asked for after the step's loss.
 
-    A network among several whose loss is not finite gets no gradient from that step, so that the
-    others go on; its losses in the history say so.
+    A network among several whose loss or gradient is not finite gets no gradient from that step, so
+    that the others go on; ``History.skipped`` says so.
 
     Raises:
-        ModelError: if the loss has the wrong shape or is finite for no network, the recipe's shares
-            are not one for each network, or the checkpoint is damaged or not of this run.
+        ModelError: if the loss has the wrong shape, loss or gradient are finite for no network, the
+            recipe's shares are not one for each network, or the checkpoint is damaged or not of
+            this run.
     """
     parameters = [value for value in module.parameters() if value.requires_grad]
     if recipe.shares is not None and len(recipe.shares) != members:
@@ -77,10 +78,12 @@ def train(
         values = loss(step)
         if note is not None:
             state.history.notes.append(note())
-        lost = _diverged(values, members, step)
+        _check_loss(values, members, step)
         gradients = torch.autograd.grad(values.sum(), parameters)
-        if lost is not None:
+        lost = _lost(values, gradients, step)
+        if len(lost):
             gradients = tuple(g.index_fill(0, lost, 0.0) for g in gradients)
+            state.history.skipped += [[step, k] for k in lost.tolist()]
         state.update(gradients, members)
         state.history.losses.append(values.detach().reshape(-1).tolist())
         state.history.devices[device] = state.history.devices.get(device, 0) + 1
@@ -96,15 +99,29 @@ def train(
     return state.history
 
 
-def _diverged(values: Tensor, members: int | None, step: int) -> Tensor | None:
-    """Numbers of the networks whose loss is not finite, None if there are none."""
+def _check_loss(values: Tensor, members: int | None, step: int) -> None:
+    """Refuse a loss of the wrong shape, or one that is finite for no network."""
     expected = () if members is None else (members,)
     if values.shape != expected:
         raise ModelError(
             f"the loss must have shape {expected}, not {tuple(values.shape)}: "
             "one number for each network"
         )
-    finite = values.detach().isfinite()
-    if not finite.any():
+    if not values.detach().isfinite().any():
         raise ModelError(f"the loss is {values.tolist()} at step {step}: training has diverged")
-    return None if finite.all() else (~finite).nonzero().flatten()
+
+
+def _lost(values: Tensor, gradients: Sequence[Tensor], step: int) -> Tensor:
+    """Numbers of the networks whose loss or gradient is not finite; ``values`` are the losses.
+
+    A loss may be finite where its gradient is not; a step along that would end the network.
+    """
+    finite = values.detach().isfinite().reshape(-1)
+    for gradient in gradients:
+        finite = finite & gradient.reshape(len(finite), -1).isfinite().all(1)
+    if not finite.any():
+        raise ModelError(
+            f"the loss is {values.tolist()} at step {step}, and its gradient is not finite: "
+            "training has diverged"
+        )
+    return (~finite).nonzero().flatten()

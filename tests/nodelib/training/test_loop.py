@@ -1,5 +1,7 @@
 """The training loop: Adam, schedules, clipping, averages, resuming, several networks at once."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -166,6 +168,31 @@ def test_a_network_that_diverges_leaves_the_others_alone():
     assert history.of(0) == pytest.approx(single.of())
     assert history.of(1)[-1] == float("inf")
     assert members.value.isfinite().all()
+
+
+def test_a_finite_loss_without_a_gradient_is_a_step_not_taken():
+    members, at = Stored([1.0, 1.0]), 5
+
+    def loss(step: int):
+        first, second = members.value.square()
+        if step == at:
+            second = second + (0 * members.value[1]).sqrt()  # which has no derivative
+        return torch.stack((first, second))
+
+    history = train(members, loss, Recipe(20, rate=0.1), members=2)
+    assert history.skipped == [[at, 1]]
+    assert members.value.isfinite().all()
+    assert all(math.isfinite(loss) for loss in history.of(1))
+
+
+def test_one_network_without_a_gradient_stops():
+    weight = Stored([1.0])
+
+    def loss(step: int):
+        return (0 * weight.value).sqrt().sum()
+
+    with pytest.raises(ModelError, match="step 0, and its gradient is not finite"):
+        train(weight, loss, Recipe(5, rate=0.1))
 
 
 def test_training_that_diverged_for_all_stops():
