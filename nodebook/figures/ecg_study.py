@@ -39,6 +39,56 @@ NETWORKS = {
 }
 """Experiments and names in their variants, and what the figures call them."""
 
+ON_DROPPED = {
+    ("ecg_statistics", "majority"): "majority",
+    ("ecg_statistics", "trees"): "trees, 9 statistics",
+    ("ecg_networks", "gru"): "GRU, told the gaps",
+    ("ecg_networks", "held"): "state held",
+    ("ecg_networks", "gru-ode-bayes"): "GRU-ODE-Bayes",
+}
+FORETELLERS = {
+    "last": "the last interval",
+    "linear": "linear, 8 beats",
+    "trees": "trees, 8 beats",
+    "gru": "GRU, told the gaps",
+    "gru-decay": "GRU, decaying state",
+    "held": "state held",
+    "gru-ode-bayes": "GRU-ODE-Bayes",
+}
+"""The same, of what is asked about chunks with beats dropped, and of what foretells the next."""
+
+Courses = dict[str, dict[int, list[float]]]
+"""By model and percentage of beats dropped: a number for each seed."""
+
+
+def sorted_by_drop(metric: str) -> Courses:
+    """Sinus rhythm or heart failure, with beats dropped."""
+    tasks = {0: "nsr-chf", 20: "nsr-chf-20", 50: "nsr-chf-50", 80: "nsr-chf-80"}
+    return {
+        title: {
+            percent: recorded.measured(experiment, f"{name}.{task}", metric)
+            for percent, task in tasks.items()
+        }
+        for (experiment, name), title in ON_DROPPED.items()
+    }
+
+
+def foretold_by_drop(metric: str) -> Courses:
+    """The next beat of MIT-BIH, with beats dropped."""
+    return {
+        title: {
+            percent: recorded.measured("ecg_next_beat", f"{name}.{percent}", metric)
+            for percent in (0, 50, 80)
+        }
+        for name, title in FORETELLERS.items()
+    }
+
+
+def worth(courses: Courses, percent: int, first: str, second: str) -> list[float]:
+    """By how much the first model's numbers exceed the second's, one for each seed."""
+    pairs = zip(courses[first][percent], courses[second][percent], strict=True)
+    return [one - other for one, other in pairs]
+
 
 def epochs() -> str:
     """A table: steps of an epoch and the minutes that they take, by batch."""

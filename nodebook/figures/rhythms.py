@@ -1,12 +1,23 @@
-"""The figures of chapter 11: a rhythm as events, and what answers score."""
+"""The figures of chapter 11: a rhythm as events, what answers score, beats dropped or not."""
 
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.figure import Figure
 
 from nodebook.evidence import recorded
-from nodebook.figures.plotting import CLASS_COLOURS
+from nodebook.figures.ecg_study import Courses
+from nodebook.figures.plotting import (
+    BLACK,
+    BLUE,
+    CLASS_COLOURS,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+)
 from nodelib.data import aami
 from nodelib.data.rhythms import Rhythm
 
@@ -63,4 +74,38 @@ def scores(
         ax.set_ylim(len(panel) - 0.5, -0.5)
         ax.set_title(tasks[task], loc="left", fontsize="medium")
     axes[-1, 0].set(xlim=(0, 1.02), xlabel="share of people told right")
+    return figure
+
+
+LOOKS = {
+    "majority": (BLACK, ":"),
+    "the last interval": (BLACK, ":"),
+    "linear, 8 beats": (SKY, "--"),
+    "trees, 9 statistics": (GREEN, "--"),
+    "trees, 8 beats": (GREEN, "--"),
+    "GRU, told the gaps": (ORANGE, "-."),
+    "GRU, decaying state": (PURPLE, "-."),
+    "state held": (BLUE, "-"),
+    "GRU-ODE-Bayes": (VERMILION, "-"),
+}
+"""Colour and dashes of each model, the same in both figures of dropped beats."""
+
+
+def by_drop(panels: Mapping[str, Courses]) -> Figure:
+    """A panel for each measure: every model's mean against the share dropped, a dot for each seed.
+
+    Args:
+        panels: courses by the title of their panel; all of the same models.
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.2 * max(2, len(panels)), 4.0))
+    for ax, (title, courses) in zip(np.atleast_1d(axes), panels.items(), strict=True):
+        for name, found in courses.items():
+            colour, dashes = LOOKS[name]
+            means = [np.mean(values) for values in found.values()]
+            ax.plot(list(found), means, color=colour, linestyle=dashes, label=name)
+            for percent, values in found.items():
+                ax.plot([percent] * len(values), values, ".", color=colour, markersize=4)
+        ax.set(title=title, xlabel="beats dropped (%)")
+        ax.set_xticks(list(found))
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
