@@ -196,10 +196,11 @@ compiled
 # all should look there.
 #
 # One warning about such tables: at the same requested tolerance the libraries do not reach the same
-# error. Ours lands on the output times and controls its steps more strictly than torchdiffeq, and
-# evaluates the field more often for it. Where many times are asked for,
-# `odeint(..., options={"land": False})` takes steps as long as the tolerance allows and reads the
-# states in between from a polynomial of each step, as torchdiffeq and diffrax do.
+# error. Ours estimates the error of a step more strictly than torchdiffeq and diffrax do, and evaluates
+# the field more often for it. All three take steps as long as the tolerance allows and read the states at
+# the output times from a polynomial of the step that passes them. With
+# `odeint(..., options={"land": True})` steps end on every output time, which costs more where many are
+# asked for, and errs less between the steps.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 tally("03")

@@ -75,8 +75,9 @@ def trajectory_gradient(
 ) -> Callable[[], Any]:
     """A compiled function that gives the gradient of the sum of squares of all states at ``t``.
 
-    ``field`` is of one hidden layer, with parameters ``inner`` and ``outer``; ``activation`` is
-    "tanh" or "relu". Differentiated in z0 and the parameters, by diffrax's default way.
+    ``field`` is of one hidden layer, with parameters ``inner`` and ``outer``, less ``pull`` times
+    the state; ``activation`` is "tanh" or "relu". Differentiated in z0 and the parameters, by
+    diffrax's default way.
     """
     import diffrax
     import jax
@@ -85,7 +86,8 @@ def trajectory_gradient(
 
     def slope(_: Any, z: Any, parameters: list) -> Any:
         inner, inner_bias, outer, outer_bias = parameters
-        return bend(z @ inner.T + inner_bias) @ outer.T + outer_bias
+        slope = bend(z @ inner.T + inner_bias) @ outer.T + outer_bias
+        return slope - field.pull * z if field.pull else slope
 
     def total(inputs: tuple) -> Any:
         z, parameters = inputs

@@ -1,8 +1,8 @@
 """Explicit Runge-Kutta solvers for ``dz/dt = f(t, z)`` on torch tensors.
 
-``solve`` walks from one requested time to the next and lands on each, so nothing is interpolated;
-or, with ``land=False``, an adaptive method walks from the first to the last, and what is asked for
-in between is read from the polynomial of the step that passes it (``nodelib.ode.dense``).
+An adaptive method walks from the first requested time to the last, and what is asked for in between
+is read from the polynomial of the step that passes it (``nodelib.ode.dense``). A fixed grid, and
+with ``land=True`` an adaptive method, walks from one requested time to the next and lands on each.
 Plain backpropagation works through both: the accepted steps are ordinary tensor operations, and the
 step lengths are numbers that carry no gradient, except that a grid stretches with the requested
 times, so that ``t`` may require a gradient too.
@@ -107,7 +107,7 @@ def solve(
     max_steps: int = MAX_STEPS,
     record_steps: bool = False,
     norm: Norm = rms,
-    land: bool = True,
+    land: bool | None = None,
 ) -> Solution:
     """Solve ``dz/dt = f(t, z)``, ``z(t[0]) = z0``, at the times ``t``.
 
@@ -133,9 +133,9 @@ def solve(
         record_steps: keep the accepted steps in ``Solution.steps``.
         norm: the norm of that error, a function of a tensor like the state; by default the root
             mean square of its entries.
-        land: whether steps land on every time, as by default. If False, the steps of an adaptive
-            method are as long as the tolerance allows, and states in between are read from their
-            polynomials, which are of order 4 (dopri5, tsit5) or 3 (bosh3).
+        land: whether steps land on every time. By default the steps of an adaptive method are as
+            long as the tolerance allows, and states in between are read from their polynomials,
+            which are of order 4 (dopri5, tsit5) or 3 (bosh3); a grid lands in any case.
 
     Raises:
         SolverError: for an unknown method, unusable arguments, a field that returns NaN, Inf or a
@@ -160,7 +160,7 @@ def solve(
                 land=land,
             )
     tableau = tableaus.find(method)
-    if land not in (True, False):
+    if land not in (None, True, False):
         raise SolverError(f"land must be True or False, not {land!r}.")
     check_state(z0)
     if not z0.requires_grad or z0.is_inference():
@@ -170,7 +170,7 @@ def solve(
     next_step = None
     walk = Walk(CountedField(f, z0), t, times, max_steps, record_steps)
     if tableau.embedded is None or step_size is not None or num_steps is not None:
-        if not land:
+        if land is False:
             raise SolverError(
                 f"A fixed grid lands on every time: land=False is for adaptive steps "
                 f"({', '.join(tableaus.ADAPTIVE)} without step_size and num_steps)."
@@ -180,7 +180,7 @@ def solve(
     else:
         check_positive(first_step=first_step)
         tolerance = Tolerance.checked(rtol, atol, z0, norm)
-        states, next_step = _adaptive(walk, tableau, z0, tolerance, first_step, land)
+        states, next_step = _adaptive(walk, tableau, z0, tolerance, first_step, bool(land))
     stats = SolveStats(walk.field.nfe, walk.accepted, walk.rejected)
     steps = tuple(walk.steps)
     return Solution(t, torch.stack(states), stats, steps, next_step, walk.witness)

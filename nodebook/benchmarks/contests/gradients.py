@@ -37,8 +37,8 @@ class Network(nn.Module):
 def contests() -> list[Contest]:
     """Every mode of ours against both of theirs, on 64 states, with 2, 5 and 100 output times.
 
-    The count matters: by default we land on every output time, torchdiffeq interpolates to it, and
-    so do we with ``land=False``.
+    The count matters where every output time is landed on (``land=True``); torchdiffeq interpolates
+    to it, and so do we by default.
     """
     field = Network()
     z0 = torch.randn(64, 2, generator=torch.Generator().manual_seed(1))
@@ -47,10 +47,10 @@ def contests() -> list[Contest]:
         "torchdiffeq odeint_adjoint": torchdiffeq.odeint_adjoint,
     }
     made = []
-    for outputs, land in ((2, True), (5, True), (100, True), (100, False)):
+    for outputs, land in ((2, False), (5, False), (100, False), (100, True)):
         times = torch.linspace(0.0, 4.0, outputs)
         run = functools.partial(gradient, field=field, z0=z0, times=times)
-        told = f"{outputs} times" + ("" if land else " not landed on")
+        told = f"{outputs} times" + (" landed on" if land else "")
         for mode in MODES:
             solved = functools.partial(odeint, grad=mode, options={"land": land})
             ours = functools.partial(run, solved)

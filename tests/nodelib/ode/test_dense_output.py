@@ -62,13 +62,27 @@ def test_steps_are_as_long_as_without_the_outputs_and_states_within_the_toleranc
     with torch.no_grad():
         alone = solve(field, z0, [0.0, 6.0], **limits)
         read = solve(field, z0, times, land=False, **limits)
-        landing = solve(field, z0, times, **limits)
+        landing = solve(field, z0, times, land=True, **limits)
         exact = solve(field, z0, times, rtol=1e-12, atol=1e-13).z
     assert read.stats == alone.stats
     assert torch.equal(read.z[-1], alone.z[-1])
     assert torch.equal(read.z[0], z0)
     assert read.stats.nfe < landing.stats.nfe
     assert (read.z - exact).abs().max() < 5e-5
+
+
+@METHODS
+def test_outputs_are_read_from_the_steps_unless_asked_otherwise(method):
+    field, z0 = ForcedVanDerPol(), double([1.2, -0.5])
+    times = [0.0, 0.7, 1.1, 2.0]
+    with torch.no_grad():
+        usual = solve(field, z0, times, method=method, rtol=1e-5)
+        read = solve(field, z0, times, method=method, rtol=1e-5, land=False)
+        grid = solve(field, z0, times, method=method, num_steps=4)
+        landed = solve(field, z0, times, method=method, num_steps=4, land=True)
+    assert usual.stats == read.stats
+    assert torch.equal(usual.z, read.z)
+    assert torch.equal(grid.z, landed.z)
 
 
 def test_backwards_in_time_and_on_a_step_s_end_it_reads_the_same_solution():

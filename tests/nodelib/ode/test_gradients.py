@@ -68,7 +68,7 @@ def test_gradients_of_losses_at_any_outputs_are_those_of_complex_steps(mode, wei
     def loss(z):
         return (double(weights) * system_loss(z)).sum()
 
-    got = gradients(odeint, field, z0, t, loss, grad=mode, **TIGHT)
+    got = gradients(odeint, field, z0, t, loss, grad=mode, options={"land": True}, **TIGHT)
     for mine, right in zip(got, (exact["z0"], exact["times"], exact["theta"]), strict=True):
         torch.testing.assert_close(mine, right, rtol=1e-9, atol=1e-10)
 
@@ -315,7 +315,7 @@ def test_checkpointing_equals_backpropagation_to_rounding(name, method):
     field, z0, t = problem(name)
     solve = functools.partial(odeint, rtol=1e-5, atol=1e-6, method=method)
     through = gradients(solve, field, z0, t, grad="backprop")
-    assert disagreement(gradients(solve, field, z0, t, grad="checkpoint"), through) < 1e-13
+    assert disagreement(gradients(solve, field, z0, t, grad="checkpoint"), through) < 1e-12
 
 
 def test_the_public_function_is_exported_with_the_documented_defaults():

@@ -179,7 +179,7 @@ def test_step_size_is_an_upper_bound_and_every_interval_is_cut_evenly():
 
 def test_recorded_steps_redo_the_solve():
     field, z0, span = PROBLEMS["forced"]
-    got = solve(field, double(z0), [0.3, 1.0, 4.0], record_steps=True)
+    got = solve(field, double(z0), [0.3, 1.0, 4.0], record_steps=True, land=True)
     assert len(got.steps) == got.stats.accepted
     assert sorted({step.interval for step in got.steps}) == [0, 1]
     last = got.steps[-1]
