@@ -68,10 +68,12 @@ def solve_with_adjoint(
     arguments: dict[str, Any],
     back: dict[str, Any],
     record: bool = False,
+    seminorm: bool = False,
 ) -> Solution:
     """``solve(f, z0, t, **arguments)``, differentiable in z0, t and ``params``.
 
-    ``back`` are the arguments of the backward solves.
+    ``back`` are the arguments of the backward solves; with ``seminorm`` the parameters' gradient
+    is left out of their error.
 
     Raises:
         SolverError: if one of ``params`` is complex: what is solved backwards is real.
@@ -81,7 +83,7 @@ def solve_with_adjoint(
             'A complex parameter has no gradient by grad="adjoint": use another mode, or keep its '
             "real and imaginary part (torch.view_as_real)."
         )
-    task = _Task(f, arguments, back, record)
+    task = _Task(f, arguments, back, record, seminorm)
     z = _Adjoint.apply(task, z0, t, *params)
     return Solution(t, z, task.stats, backward=task.backward)
 
@@ -99,6 +101,7 @@ class _Task:
     arguments: dict[str, Any]
     back: dict[str, Any]
     record: bool
+    seminorm: bool
     stats: SolveStats | None = None
     backward: list[SolveStats] = field(default_factory=list)
 
@@ -128,7 +131,7 @@ class _Adjoint(torch.autograd.Function):
         if not torch.isfinite(grad_z).all():
             raise SolverError("The gradient handed to the backward solve holds NaN or Inf.")
         f = CountedField(ctx.task.f, z[0])
-        system = AugmentedField(f, z[0], params)
+        system = AugmentedField(f, z[0], params, ctx.task.seminorm)
         times = t.double().tolist()
         grad_t = None
         check_attributes(ctx.task.f, ctx.attributes)
@@ -228,10 +231,13 @@ def _time_gradients(
 
 
 class AugmentedField(KeptContract):
-    """The right-hand side of the backward solve, on one flat vector ``(z, a, g)``."""
+    """The right-hand side of the backward solve, on one flat vector ``(z, a, g)``.
 
-    def __init__(self, f: Field, z0: Tensor, params: list[Tensor]) -> None:
-        self.f, self.params, self.z0 = f, params, z0
+    With ``seminorm`` the size of a vector is that of z and a.
+    """
+
+    def __init__(self, f: Field, z0: Tensor, params: list[Tensor], seminorm: bool = False) -> None:
+        self.f, self.params, self.z0, self.seminorm = f, params, z0, seminorm
         self.expected: Digest | None = None
         self.sizes = [z0.numel(), z0.numel(), sum(param.numel() for param in params)]
 
@@ -250,8 +256,9 @@ class AugmentedField(KeptContract):
         return torch.cat((z.reshape(-1), (a + jump).reshape(-1), g))
 
     def norm(self, flat: Tensor) -> float:
-        """The largest of the three parts' root mean squares."""
-        return max(rms(part) for part in flat.split(self.sizes))
+        """The largest of the parts' root mean squares."""
+        parts = flat.split(self.sizes)
+        return max(rms(part) for part in (parts[:2] if self.seminorm else parts))
 
     def __call__(self, t: Tensor, flat: Tensor) -> Tensor:
         z, a, _ = self.split(flat)

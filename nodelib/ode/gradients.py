@@ -70,7 +70,9 @@ from nodelib.ode.steps import Field
 MODES = ("backprop", "checkpoint", "adjoint")
 FORWARD = ("step_size", "num_steps", "first_step", "max_steps", "land")
 RETURN = ("method", "rtol", "atol", "step_size", "num_steps")
-BACKWARD = (*(f"adjoint_{name}" for name in RETURN), "record_backward")
+BACKWARD = (*(f"adjoint_{name}" for name in RETURN), "adjoint_seminorm", "record_backward")
+
+WAYS_BACK = {"record": "record_backward", "seminorm": "adjoint_seminorm"}
 
 #: Steps per interval below which Euler's method earns a warning from the continuous adjoint.
 FEW_STEPS = 100
@@ -110,8 +112,11 @@ def integrate(
         options: ``step_size``, ``num_steps``, ``first_step``, ``max_steps`` and ``land`` of
             ``nodelib.ode.solvers.solve``. For "adjoint" also ``adjoint_method``, ``adjoint_rtol``,
             ``adjoint_atol``, ``adjoint_step_size`` and ``adjoint_num_steps`` for the backward
-            solve, each by default as forwards (``max_steps`` bounds every interval of it), and
-            ``record_backward``.
+            solve, each by default as forwards (``max_steps`` bounds every interval of it);
+            ``adjoint_seminorm``, by which its steps are chosen by the errors of state and adjoint
+            state alone, not of the parameters' gradient, on which nothing else depends (Kidger et
+            al. 2021, "Hey, that's not an ODE"): fewer steps, and a larger error of that gradient;
+            and ``record_backward``.
         compile: whether the steps are compiled to one loop forwards and one backwards, for
             "checkpoint"; see ``nodelib.ode.compiled``. The first call takes tens of seconds
             (``.stats.compiling``), as does one with another field, method, shape or dtype. Others
@@ -210,8 +215,8 @@ def _solution(
     if grad == "checkpoint":
         return solve_checkpointed(f, z0, t, listed, arguments)
     back = _backward_arguments(arguments, options, times)
-    record = bool(options.get("record_backward", False))
-    return solve_with_adjoint(f, z0, t, listed, arguments, back, record)
+    ways = {name: bool(options.get(key, False)) for name, key in WAYS_BACK.items()}
+    return solve_with_adjoint(f, z0, t, listed, arguments, back, **ways)
 
 
 def _backpropagated(solution: Solution) -> Solution:
