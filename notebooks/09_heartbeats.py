@@ -344,12 +344,13 @@ shown(tables.between_patients())
 # is of the man of record 201, who is in DS1: the last column, macro-F1 again, leaves it out. Class Q has
 # only seven beats in DS2 and is not shown, but it is one of the five classes of macro-F1.
 #
-# **In accuracy no network here beats the answer N.** The networks find most V beats, among many false
-# ones, and hardly any S beats, which are defined by coming early: a single beat, cut out at its R peak,
-# does not show that. Nor is it enough to be told the intervals: logistic regression, which alone is over
-# 89 %, trees, and the networks whose readout sees the intervals too, find few S beats in patients that
-# they have not seen. Nothing was tuned for this division; the networks have the plan that was fixed for
-# the other one.
+# **In accuracy neither of the two networks beats the answer N**, with the intervals or without; a
+# single residual block does, by a little. The networks find most V beats, among many false ones, and
+# hardly any S beats, which are defined by coming early: a single beat, cut out at its R peak, does
+# not show that. Nor is it enough to be told the intervals: logistic regression, which alone is over
+# 89 %, trees, and the networks whose readout sees the intervals too, find few S beats in patients
+# that they have not seen. Nothing was tuned for this division; the networks have the plan that was
+# fixed for the other one.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 apart = recorded.runs("heartbeat_comparison", "inter-patient")
@@ -360,7 +361,9 @@ less the ResNet's, and where it lies when patients are drawn again and again:
 )
 
 # %% [markdown]
-# Both are below the answer N; it says that the order by beat need not be the order between patients.
+# Both are below the answer N; it says that the order by beat need not be the order between patients. And
+# it is not the ODE that helps: **one residual block, as small as the ODE-Net, is more often right than either**, with
+# every seed, and as good in macro-F1. What helps with other people is fewer parameters.
 # *Recorded:* `heartbeat_comparison`, `inter-patient`. Others have tried harder, with features made by
 # hand:
 
@@ -556,12 +559,13 @@ assert [round(always[k][0], 2) for k in ("by beat", "DS1 to DS2")] == [0.83, 0.8
 assert always["DS1 to DS2"][1] < 0.2
 beat, minutes, people = (nearest[k][1] for k in list(always)[:3])
 assert beat - minutes < 0.05 < 0.4 < minutes - people
-for experiment, model in tables.MODELS.values():
+for name, (experiment, model) in tables.MODELS.items():
     if experiment == "heartbeats":
         right = recorded.measured(
             experiment, f"{model}.inter-patient", "test.accuracy"
         )
-        assert all(accuracy < always["DS1 to DS2"][0] for accuracy in right)
+        below = [accuracy < always["DS1 to DS2"][0] for accuracy in right]
+        assert below == [name != "one residual block"] * len(below)
 for name in tables.NETWORKS.values():
     assert tables.sensitivity(name, "V") > 0.7
     assert tables.sensitivity(name, "S") < 0.15
@@ -569,6 +573,15 @@ assert found["logistic regression, R-R", "inter-patient"] > 0.9
 for name in ("logistic regression, R-R", "boosted trees, R-R"):
     assert tables.sensitivity(name, "S") < 0.15
 assert all(run.metric("advantage") == "some" for run in apart)
+small, solved_ones = (
+    recorded.runs("heartbeats", f"{model}.inter-patient")
+    for model in ("one-block", "ode-net")
+)
+assert min(recorded.values(small, "test.accuracy")) > max(
+    recorded.values(solved_ones, "test.accuracy")
+)
+f1 = [np.mean(recorded.values(r, "test.macro_f1")) for r in (small, solved_ones)]
+assert abs(f1[0] - f1[1]) < 0.02
 rises = [after > 1.2 * before for before, after in grown["inter-patient"]]
 assert rises == [True, False, False]
 kinds = {c.id: result.kind for c, result in claims.judged("09")}

@@ -2,11 +2,15 @@
 
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import pandas as pd
 
 from nodebook.evidence import recorded
 from nodebook.evidence.recorded import mean
-from nodebook.figures.text import spread
+from nodebook.evidence.results import Run
+from nodebook.figures.text import GLUE, spread
 
 SIZES = (1, 4, 16, 64)
 """Batches that are timed."""
@@ -38,6 +42,8 @@ NETWORKS = {
     ("ecg_networks", "deck-baseline"): "deck, baseline",
 }
 """Experiments and names in their variants, and what the figures call them."""
+
+EVERY = ANSWERS | NETWORKS
 
 ON_DROPPED = {
     ("ecg_statistics", "majority"): "majority",
@@ -82,6 +88,39 @@ def foretold_by_drop(metric: str) -> Courses:
         }
         for name, title in FORETELLERS.items()
     }
+
+
+def answers(task: str) -> pd.DataFrame:
+    """What every model of a task scores: means over the seeds, the intervals of the first."""
+    rows = {}
+    for (experiment, name), title in EVERY.items():
+        runs = recorded.runs(experiment, f"{name}.{task}")
+        if runs:
+            rows[title] = {
+                "by chunk": _scored(runs, "accuracy"),
+                "by person": _scored(runs, "by_person"),
+                "macro-F1": f"{statistics.fmean(recorded.values(runs, 'macro_f1')):.2f}",
+            }
+    return pd.DataFrame(rows).T.rename_axis(TASKS[task])
+
+
+def _scored(runs: Sequence[Run], metric: str) -> str:
+    low, high = (f"{100 * edge:.0f}" for edge in runs[0].metric(f"interval.{metric}"))
+    mean = 100 * statistics.fmean(recorded.values(runs, metric))
+    return f"{mean:.1f}{GLUE}% ({low}{GLUE}to{GLUE}{high})"
+
+
+def ahead(courses: Courses, first: str = "GRU-ODE-Bayes", second: str = "state held") -> str:
+    """By how many points of 100 the first model is ahead, by share dropped and seed.
+
+    "+1.0, −2.0 with none dropped; +0.5, +0.6 with 50 %".
+    """
+    told = []
+    for percent in courses[first]:
+        gains = (f"{100 * gain:+.1f}" for gain in worth(courses, percent, first, second))
+        share = f"{percent}{GLUE}% dropped" if percent else "none dropped"
+        told.append(f"{', '.join(gains)} with {share}")
+    return "; ".join(told).replace("-", "\N{MINUS SIGN}")
 
 
 def worth(courses: Courses, percent: int, first: str, second: str) -> list[float]:

@@ -28,7 +28,6 @@ PAIRS = (
 )
 VARIANTS = (*ecg_networks.TASKS, "devices")
 SEEDS = (0, 1, 2)
-UNFINISHED = True
 NEEDS = ("mitdb", "nsr2db", "chf2db")
 TOLERANCE = {"*": 0.02}
 

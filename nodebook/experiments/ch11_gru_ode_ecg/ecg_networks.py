@@ -11,18 +11,16 @@ the five divisions only; with it, all five are trained on all four folds for the
 epochs. Same epochs, batch and choice for all networks. The deck's networks keep the loss of its
 repository.
 
-The networks of a variant are trained side by side. The plan of hours, on one core, for one seed of
-one task, measured on a few steps: 6 min (gru, gru-decay, deck-baseline), 15 (held, deck-full) and
-30 (gru-ode-bayes); 80 for all six. ``nsr-chf`` and ``sources`` first, three seeds each: 8 h; then
-the three dropped ones of ``gru``, ``held`` and ``gru-ode-bayes``: less, as there are fewer beats.
-On a GPU (``NODELIB_DEVICE=cuda``) a training step is one CUDA graph. A training that was
-interrupted goes on where it was. To record: ``nodelib record ecg_networks --variant
-gru-ode-bayes.nsr-chf --seed 0`` and so on.
+The networks of a variant are trained side by side. For three seeds of one task that takes, on one
+core, a quarter of an hour (gru, gru-decay, deck-baseline) to three quarters (gru-ode-bayes), less
+where beats are dropped: 5 h for all. On a GPU (``NODELIB_DEVICE=cuda``) a training step is one CUDA
+graph. A training that was interrupted goes on where it was. To record: ``nodelib record
+ecg_networks --variant gru-ode-bayes.nsr-chf`` and so on.
 
-Metrics: those of ``measures.measures`` over the answers of all five networks, and the ``rate``
-chosen; the history has the folds' mean loss. The recorded tensors are the weights of the five
-networks in half precision, to which they are rounded before they answer, and ``scores``, what they
-answered, (chunks, classes).
+Metrics: those of ``measures.measures`` over the answers of all five networks, the ``rate`` chosen,
+and ``skipped``, steps that a network did not take, if there are any; the history has the folds'
+mean loss. The recorded tensors are the weights of the five networks in half precision, to which
+they are rounded before they answer, and ``scores``, what they answered, (chunks, classes).
 """
 
 from collections.abc import Sequence
@@ -40,7 +38,6 @@ from nodebook.experiments.ch11_gru_ode_ecg.side_by_side import Folds, fit, resto
 from nodelib.models.gru_ode import Events, pad_events
 
 SEEDS = (0, 1, 2)
-UNFINISHED = True
 NEEDS = ("mitdb", "nsr2db", "chf2db")
 DROPPED = ("gru", "held", "gru-ode-bayes")
 FAIR = ("gru", "gru-decay", "held", "gru-ode-bayes")
@@ -48,6 +45,7 @@ ASKED = {"sources": tuple(NETWORKS), "nsr-chf": FAIR} | dict.fromkeys(rr_chunks.
 """The networks that are given each task."""
 TASKS = tuple(ASKED)
 VARIANTS = tuple(f"{network}.{task}" for task, networks in ASKED.items() for network in networks)
+SAMPLE = ("gru.sources", "deck-full.sources", "gru-ode-bayes.nsr-chf", "held.nsr-chf-80")
 TOLERANCE = {"*": 0.02}
 
 EPOCHS, BATCH = 20, 64

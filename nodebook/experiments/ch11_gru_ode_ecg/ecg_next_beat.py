@@ -15,8 +15,8 @@ The networks are those of ``forecasters``. Beside them, from the eight observed 
 
 Chunks of 512 beats, no overlap, from all 48 records. Every patient is tested once, in five folds;
 the learning rate of a network is chosen by the loss of validation patients, as in ``ecg_networks``.
-The plan of hours, on one core, for three seeds of one network side by side: 0.3 (gru) to 1.2
-(gru-ode-bayes); on a GPU (``NODELIB_DEVICE=cuda``) a minute.
+Three seeds of one network side by side take 0.1 h (gru) to 0.5 h (gru-ode-bayes) on one core, and
+less on a GPU (``NODELIB_DEVICE=cuda``).
 
 Metrics: ``nll``, mean negative log-likelihood of the next interval in nats (of a density in 1/s);
 ``error``, mean absolute error of its mean in ms; ``class_loss`` in nats; ``accuracy`` and
@@ -60,6 +60,7 @@ NEEDS = ("mitdb",)
 DROPS = (0, 50, 80)
 SIMPLE = ("last", "linear", "trees")
 VARIANTS = tuple(f"{model}.{drop}" for drop in DROPS for model in (*SIMPLE, *NETWORKS))
+SAMPLE = ("last.0", "gru.80", "gru-ode-bayes.80")
 TOLERANCE = {"*": 0.02}
 
 EPOCHS, BATCH, TOGETHER = 60, 32, 64

@@ -44,7 +44,8 @@ class Fitted:
 
     ``tensors`` are the weights of all networks in half precision, to which these are rounded;
     ``loss`` is the course of the folds' mean loss, in about a hundred parts; ``devices`` are those
-    that all was trained on, each with its steps.
+    that all was trained on, each with its steps; ``skipped`` counts the steps that one of the
+    networks did not take, its gradient not being finite.
     """
 
     rate: float
@@ -52,13 +53,15 @@ class Fitted:
     tensors: dict[str, Tensor]
     loss: dict[str, list[float]]
     devices: Counter[str]
+    skipped: int = 0
 
     def outcome(
         self, metrics: Mapping[str, object], data: Sequence[Provenance], **more: Tensor
     ) -> results.Outcome:
         """What is recorded of it, with ``metrics`` of its answers and ``more`` tensors."""
+        skipped = {"skipped": self.skipped} if self.skipped else {}
         return results.Outcome(
-            metrics={**metrics, "rate": self.rate},
+            metrics={**metrics, "rate": self.rate, **skipped},
             history={"loss": self.loss},
             tensors=self.tensors | more,
             parameters=parameter_count(self.networks[0]),
@@ -113,7 +116,8 @@ def fit(
             for k, network in enumerate(mine)
             for name, value in halved(network).items()
         }
-        fitted[seed] = Fitted(rates[seed], mine, tensors, course, spent)
+        skipped = sum(member in own for _, member in history.skipped)
+        fitted[seed] = Fitted(rates[seed], mine, tensors, course, spent, skipped)
     return fitted
 
 

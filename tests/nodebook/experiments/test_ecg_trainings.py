@@ -97,6 +97,7 @@ def test_the_better_rate_is_taken(few, monkeypatch):
     class Told:
         thinned = staticmethod(lambda k: {"step": [1], "loss": [float(k)]})
         devices = {"cpu": 1}  # noqa: RUF012
+        skipped = [[3, 0], [4, 2], [4, 9]]  # noqa: RUF012
 
     asked = []
 
@@ -118,6 +119,8 @@ def test_the_better_rate_is_taken(few, monkeypatch):
     assert [member.rate for member in asked[0]] == list(side_by_side.RATES)
     assert len(asked[0][0].rows) < len(asked[1][0].rows)
     assert found[7].loss == {"step": [1], "loss": [2.0]}
+    assert found[7].skipped == 2  # of the five folds' networks
+    assert found[7].outcome({}, []).metrics == {"rate": 3e-3, "skipped": 2}
 
 
 def rhythm(beats: int = 20, batch: int = 3) -> Events:

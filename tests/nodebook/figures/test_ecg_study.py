@@ -70,3 +70,36 @@ def test_a_network_that_is_not_recorded_has_no_row(monkeypatch):
     labels = [[text.get_text() for text in ax.get_yticklabels()] for ax in figure.axes]
     assert labels == [["A", "B"], ["A"]]
     plt.close(figure)
+
+
+COURSES = {
+    "state held": {0: [0.5, 0.6], 80: [0.4, 0.5]},
+    "GRU-ODE-Bayes": {0: [0.51, 0.58], 80: [0.45, 0.5]},
+}
+
+
+def test_who_is_ahead_is_told_by_share_dropped_and_seed():
+    told = ecg_study.ahead(COURSES).replace("\N{NO-BREAK SPACE}", " ")
+    assert told == "+1.0, \N{MINUS SIGN}2.0 with none dropped; +5.0, +0.0 with 80 % dropped"
+    assert ecg_study.worth(COURSES, 80, "GRU-ODE-Bayes", "state held") == pytest.approx([0.05, 0])
+
+
+def test_a_panel_of_dropped_beats_has_a_line_for_each_model_and_a_dot_for_each_seed():
+    figure = rhythms.by_drop({"macro-F1": COURSES, "people": COURSES})
+    titles = [ax.get_title() or ax.get_title(loc="left") for ax in figure.axes]
+    assert titles == ["macro-F1", "people"]
+    for ax in figure.axes:
+        lines = [line for line in ax.get_lines() if line.get_label() in COURSES]
+        assert [list(line.get_ydata()) for line in lines] == [
+            pytest.approx([0.55, 0.45]), pytest.approx([0.545, 0.475])
+        ]  # fmt: skip
+        dots = [line for line in ax.get_lines() if line.get_marker() == "."]
+        assert sum(len(line.get_xdata()) for line in dots) == 8
+    plt.close(figure)
+
+
+def test_every_course_of_the_page_is_recorded_for_three_seeds():
+    for courses in (ecg_study.sorted_by_drop("macro_f1"), ecg_study.foretold_by_drop("nll")):
+        for name, found in courses.items():
+            assert name in rhythms.LOOKS
+            assert {len(values) for values in found.values()} == {3}, name
