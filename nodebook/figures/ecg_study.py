@@ -244,8 +244,9 @@ class Networks:
     """What the networks score: on the deck's question in accuracy, on the fair one in macro-F1.
 
     ``behind``: points of the deck's full model over its baseline, by chunk, and ``people`` by
-    person; ``worth``: of the ODE over the state held. ``loss`` of the GRU at the end, and
-    ``chance``, that of answering the shares.
+    person; ``worth``: of the ODE over the state held, ``there`` on the deck's question. ``loss``
+    of the GRU at the end, and ``chance``, that of answering the shares. ``skipped``: steps that
+    GRU-ODE-Bayes did not take on the deck's question, its gradient being too large for a number.
     """
 
     full: str
@@ -253,6 +254,10 @@ class Networks:
     majority: str
     behind: str
     people: str
+    faithful: str
+    standing: str
+    there: str
+    skipped: int
     gru: str
     held: str
     flowing: str
@@ -273,6 +278,13 @@ def networks() -> Networks:
         majority=spread(majority, 2),
         behind=gain("sources", "deck-full", "deck-baseline", "accuracy"),
         people=gain("sources", "deck-full", "deck-baseline", "by_person"),
+        faithful=score("sources", "gru-ode-bayes", "accuracy"),
+        standing=score("sources", "held", "accuracy"),
+        there=gain("sources", "gru-ode-bayes", "held", "accuracy"),
+        skipped=sum(
+            run.metrics.get("skipped", 0)
+            for run in recorded.runs("ecg_networks", "gru-ode-bayes.sources")
+        ),
         gru=score("nsr-chf", "gru"),
         held=score("nsr-chf", "held"),
         flowing=score("nsr-chf", "gru-ode-bayes"),
