@@ -57,7 +57,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from torch import nn
 
-from nodebook.evidence import recorded, registry
+from nodebook.evidence import registry
 from nodebook.evidence.recorded import mean, measured
 from nodebook.experiments.ch11_gru_ode_ecg import EXPERIMENTS
 from nodebook.figures import ecg_study, plotting, verdicts
@@ -103,17 +103,17 @@ Markdown(
   ever reaches the ODE;
 - in a validation set of {validation:.0f} recordings, the answer "normal rhythm" to
   every chunk scores {100 * low:.0f} to {100 * high:.0f} %, depending on the draw.
-  **62.0 % is what one may get for learning nothing**;
-- the databases differ in the spacing of their times, in length and in how a feature
-  was computed. Each of these gives the class away, with no heart in it. From the
-  intervals alone, on people not seen in training, neither of the two is more often
-  right than the most frequent answer;
-- a faithful GRU-ODE-Bayes learns something, and the same model without its ODE learns as
-  much: also where beats are dropped, and where the next beat is to be foretold;
-- joining the times of a batch is why a larger batch does not help. With times of
-  their own, in batches of 64, the same model takes half a minute an epoch. And a GPU
-  is slower, indeed."""
+  **62.0 % is what one may get for learning nothing**;"""
 )
+
+# %% [markdown]
+# - the databases differ in the spacing of their times, in their annotators' habits, in length and in how a feature
+#   was computed. Each of these gives the class away, with no heart in it. From the intervals alone, on people
+#   not seen in training, neither of the two is more often right than the most frequent answer;
+# - a faithful GRU-ODE-Bayes learns something, and the same model without its ODE learns as much: also
+#   {doc}`where beats are dropped <11a_missing_beats>`, and where the next beat is to be foretold;
+# - joining the times of a batch is why a larger batch does not help. With times of their own, in batches of
+#   64, the same model takes half a minute an epoch. And a GPU is slower, indeed.
 
 # %% [markdown]
 # ## A record becomes events
@@ -231,13 +231,6 @@ def cells(metric, form):
 
 
 MODELS = ("full", "baseline", "faithful")
-jumps = {
-    name: mean("ecg_deck_models", "deck", f"jumps.{name}") for name in MODELS[:2]
-}
-steps = {
-    name: mean("ecg_deck_models", "deck", f"steps.{name}")
-    for name in ("union", "own")
-}
 Markdown(f"""
 | asked | deck, full | deck, baseline | faithful |
 | --- | --- | --- | --- |
@@ -312,11 +305,11 @@ source("ecg_preparation")
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 habits, ages = (prepared(f"told.{name}") for name in ("habits.mean", "age.mean"))
 Markdown(f"""
-So do the annotators' habits: which marks a record has that are no beats, changes of
-rhythm, of noise and the like, tells {habits:.0%}. Such marks are events to the deck's
-model, too. Age and sex, from which both of its models start, tell {ages:.0%}, each
-database counted alike; with three people in two of the three that is a hint, no more.
-Of the larger databases below no ages are at hand, so ages could not be matched.
+So do the annotators' habits: which marks a record has that are no beats, changes
+of rhythm or noise, tells {habits:.0%}. Such marks are events to the deck's model,
+too. Age and sex, from which both of its models start, tell {ages:.0%}, each database
+counted alike; with three people in two of the three that is a hint, no more. Of the
+larger databases below no ages are at hand, so ages could not be matched.
 """)
 
 # %% [markdown]
@@ -401,7 +394,7 @@ plt.show()
 
 # %% [markdown]
 # In numbers, with the simple answers from above: the share of chunks and of people told right (95 % intervals
-# by drawing people, of the first seed), and macro-F1 over the chunks.
+# by drawing people, of the first seed), and macro-F1 over the chunks. Below the tables, chunks are counted.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 shown(ecg_study.answers("sources"))
@@ -418,26 +411,22 @@ source("ecg_comparison")
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 now = ecg_study.networks()
 Markdown(f"""
-The figure counts people; these numbers count chunks.
-
 **The deck's question.** The rebuilt full model is right on {now.full} of the
 chunks, the baseline on {now.baseline}, the most frequent answer on
 {now.majority}. In points the full model is ahead by {now.behind} with the three
 seeds, and by {now.people} if people are counted; in the deck it is 36 behind.
 After 20 epochs, from the rhythm alone, asked about people that they have not
-seen, **neither of the two is more often right than one answer to all**. The faithful
-model is: {now.faithful} (that this is near the deck's 0.62 means nothing: other
-people, other features). But so is the same model with its state held, {now.standing};
-the ODE is worth {now.there} points. In a few of its trainings the gradient through 512
-beats grew beyond what single precision can hold; {now.skipped} such steps were not taken.
+seen, **neither of the two is more often right than one answer to all**. The
+faithful model is, {now.faithful}, and so is the same with its state held,
+{now.standing}; the ODE is worth {now.there} points. In some trainings the gradient
+overflowed on its way through 512 beats: {now.skipped} steps were not taken.
 
 **The fair question.** A GRU that is told the class alone has learnt little after
 so few steps: its loss ends at {now.loss:.2f}, and answering with the shares of
 the classes costs {now.chance:.2f}. Its macro-F1 is {now.gru}. The models that
 must also foretell every interval learn more from the same beats, but for one of
 six trainings: {now.held} with the state held, {now.flowing} with the ODE. The ODE
-is worth {now.worth} points over the held state, one number for each seed. The
-trees on nine statistics stand at {now.trees}.
+is worth {now.worth} points over the held state. The trees have {now.trees}.
 """)
 
 # %% [markdown]
@@ -447,69 +436,8 @@ trees on nine statistics stand at {now.trees}.
 # may be the task of foretelling each interval, which the model brings along, ODE or not; it is also three
 # times as large as the GRU, and no run here separates the two. Nine numbers and some trees do better still.
 #
-# ## Where time could matter
-#
-# From one beat to the next is less than a second, and every beat is there. A model in continuous time should
-# gain where that is not so. {numref}`fig-11-dropped` asks the fair question again with 20, 50 and 80 % of the
-# beats of every chunk dropped at random, in training and in the test. What is left keeps its time and its
-# interval; nobody is told what is gone.
-
-# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Sinus rhythm or heart failure, with beats dropped: macro-F1 over the chunks, and the share of people told right. Lines are means over three seeds, each with its own folds; dots are the seeds.", "name": "fig-11-dropped"}, "image": {"alt": "Two panels of lines against the percentage of beats dropped, 0 to 80. The line of trees on nine statistics lies above those of the networks everywhere and falls little; the dotted line of the majority lies lowest."}} tags=["remove-input"]
-by_drop = ecg_study.sorted_by_drop("macro_f1")
-drawn_rhythms.by_drop(
-    {"macro-F1": by_drop, "people": ecg_study.sorted_by_drop("by_person")}
-)
-plt.show()
-
-# %% jupyter={"source_hidden": true} tags=["remove-input"]
-Markdown(f"""
-Points of macro-F1 by which the ODE is ahead of the state held, one number for each
-seed: {ecg_study.ahead(by_drop)}. **At no share is it ahead with all three.** The
-third seed's large differences are again a matter of the learning rate that was chosen.
-The trees lose little, for the statistics of a rhythm can be had from a fifth of it.
-""")
-
-# %% jupyter={"source_hidden": true} tags=["remove-input"]
-source("ecg_networks")
-
-# %% [markdown]
-# ### The next beat
-#
-# The other question that a model of events can be asked: **what comes next?** Within MIT-BIH, after each beat that
-# was seen, every model foretells when the next beat comes, as a Gaussian, and of which class it is. Again
-# beats are dropped; what is foretold is always the next beat of the whole series. Beside the networks stand three
-# that see eight beats back: the last interval again, linear models, and trees.
-
-# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "The next beat foretold, in patients not seen in training: mean negative log-likelihood of its interval (less is better), and macro-F1 of its class (more is better), against the share of beats dropped. Lines are means over three seeds, dots are the seeds.", "name": "fig-11-next"}, "image": {"alt": "Two panels of lines against the percentage of beats dropped, 0, 50 and 80, one line for each of seven models."}} tags=["remove-input"]
-foretold = {
-    title: ecg_study.foretold_by_drop(metric)
-    for title, metric in (("interval, nats", "nll"), ("class, macro-F1", "macro_f1"))
-}
-drawn_rhythms.by_drop(foretold)
-plt.show()
-
-# %% jupyter={"source_hidden": true} tags=["remove-input"]
-source("ecg_next_beat")
-
-# %% jupyter={"source_hidden": true} tags=["remove-input"]
-tells = partial(mean, "ecg_next_beat")
-Markdown(f"""
-**The interval.** In likelihood the GRU that is told the gaps is best,
-{tells("gru.0", "nll"):.2f} nats with all beats and {tells("gru.80", "nll"):.2f} with a fifth of
-them; GRU-ODE-Bayes has {tells("gru-ode-bayes.0", "nll"):.2f} and
-{tells("gru-ode-bayes.80", "nll"):.2f}, the state held {tells("held.0", "nll"):.2f} and
-{tells("held.80", "nll"):.2f}. The simple models have one spread for all beats, which costs
-likelihood. In mean error, with all beats, they are ahead: trees {tells("trees.0", "error"):.0f}
-and the linear one {tells("linear.0", "error"):.0f} ms, the GRU {tells("gru.0", "error"):.0f}.
-
-**The class.** Here eight beats and a plain model are far ahead,
-{tells("linear.0", "macro_f1"):.2f} and {tells("trees.0", "macro_f1"):.2f}; the networks, after 60
-epochs, tell little more than two of the five classes, {tells("gru.0", "macro_f1"):.2f}.
-
-So where time could matter, **the ODE between the events gains nothing here** over a state
-that stands still, let alone over a network that is told how long it has been. That is after
-short trainings, the same for all; it may be otherwise after long ones.
-""")
+# Between two beats is less than a second, and every beat is there. Where beats are dropped, or the next one is to be
+# foretold, an ODE should have more to say. {doc}`11a_missing_beats` asks both. It has not, here.
 
 # %% [markdown]
 # ## An hour, half a minute, five hours
@@ -537,15 +465,7 @@ source("ecg_epochs")
 source("ecg_devices")
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
-slower, gpu = ecg_study.slower(), ecg_study.gpu()
-kept = {
-    way: mean("ecg_cost", "batch-64", f"bytes.{way}") for way in ("union", "own")
-}
-(parameters,) = {
-    run.parameters
-    for name in ("full", "baseline")
-    for run in recorded.runs("ecg_networks", f"deck-{name}.sources")
-}
+slower, gpu, kept = ecg_study.slower(), ecg_study.gpu(), ecg_study.kept()
 Markdown(f"""
 Two hearts hardly ever beat at the same instant. So the union of the times of 64
 chunks has nearly 64 times 512 of them, and the solve takes that many steps, for
@@ -557,13 +477,11 @@ than the baseline; the deck has 120.
 If every sample goes over its **own** times, as [the library's
 model](10_gru_ode_bayes) does, 64 samples share each step. The same equations and
 machine are then {slower.own:.0f} times as fast, timed in turn, as one patient at
-a time, and in batches of 64 an epoch takes no longer than the baseline's. The
-hour was the price of steps that no two patients shared, not of the ODE.
+a time, and in batches of 64 an epoch takes no longer than the baseline's.
 
-The times of all cost memory as well: what a training step keeps for its backward
-pass is {kept["own"]:.0f} MiB for 64 chunks over own times, and
-{kept["union"] / 1024:.1f} GiB over the union, in proportion to the steps. Parameters
-are no part of it: both models have {parameters:,}.
+The union costs memory, too: for its backward pass a training step keeps
+{kept.own:.0f} MiB over own times, {kept.union / 1024:.1f} GiB over the union. Both
+models have {kept.parameters:,} parameters.
 
 The paradox is real: the same walk takes {gpu.least:.1f} to {gpu.most:.1f} times
 as long on the {gpu.name} as on one thread of the CPU beside it, and
@@ -571,8 +489,7 @@ as long on the {gpu.name} as on one thread of the CPU beside it, and
 And the cause is what the deck says: a whole training step of the model as this
 chapter trains it, 64 chunks of 512 beats with times of their own, takes
 {gpu.launched:.0f} ms on the GPU if its small operations are launched one by one,
-and {gpu.replayed:.0f} ms if they are launched at once, as a CUDA graph. Only the
-launching differs.
+and {gpu.replayed:.0f} ms if they are launched at once, as a CUDA graph.
 """)
 
 # %% [markdown]
@@ -691,37 +608,6 @@ assert mean("ecg_epochs", "batch-64", "slower.own") < 1.1
 assert gpu.least > 1
 gains = measured("ecg_comparison", "nsr-chf", "macro_f1.gru-ode-bayes.held")
 assert [abs(points) < 1 for points in gains] == [True, True, False]
-dropped_gains = {
-    percent: ecg_study.worth(by_drop, percent, "GRU-ODE-Bayes", "state held")
-    for percent in (0, 20, 50, 80)
-}
-assert all(min(points) < 0.01 for points in dropped_gains.values())
-for metric, better in (("nll", -1), ("macro_f1", 1)):
-    courses = foretold[
-        {"nll": "interval, nats", "macro_f1": "class, macro-F1"}[metric]
-    ]
-    for percent in (0, 50, 80):
-        points = ecg_study.worth(courses, percent, "GRU-ODE-Bayes", "state held")
-        assert not all(better * p > 0 for p in points)
-for percent in (0, 50, 80):
-    likely = {
-        name: tells(f"{name}.{percent}", "nll") for name in ecg_study.FORETELLERS
-    }
-    assert min(likely, key=likely.get) == "gru"
-    classes = {
-        name: tells(f"{name}.{percent}", "macro_f1")
-        for name in ecg_study.FORETELLERS
-    }
-    assert min(classes["linear"], classes["trees"]) > 0.1 + max(
-        classes[name] for name in ("gru", "gru-decay", "held", "gru-ode-bayes")
-    )
-errors = {name: tells(f"{name}.0", "error") for name in ecg_study.FORETELLERS}
-assert sorted(errors, key=errors.get)[:3] == ["trees", "linear", "gru"]
-trees = [
-    mean("ecg_statistics", f"trees.{task}", "macro_f1")
-    for task in ("nsr-chf", "nsr-chf-80")
-]
-assert 0 < trees[0] - trees[1] < 0.05
 faithful = measured("ecg_networks", "gru-ode-bayes.sources", "accuracy")
 assert min(faithful) > mean("ecg_statistics", "majority.sources", "accuracy") + 0.05
 for name in ("deck-full", "deck-baseline"):

@@ -167,6 +167,26 @@ class Slower:
     own: float
 
 
+@dataclass(frozen=True)
+class Kept:
+    """MiB that a step keeps in batches of 64, over own times and over the union; parameters."""
+
+    own: float
+    union: float
+    parameters: int
+
+
+def kept() -> Kept:
+    """From ``ecg_cost`` and the deck's recorded networks, which have as many parameters."""
+    own, union = (mean("ecg_cost", "batch-64", f"bytes.{way}") for way in ("own", "union"))
+    (parameters,) = {
+        run.parameters
+        for name in ("full", "baseline")
+        for run in recorded.runs("ecg_networks", f"deck-{name}.sources")
+    }
+    return Kept(own, union, parameters)
+
+
 def slower() -> Slower:
     """From ``ecg_epochs``."""
     factors = [mean("ecg_epochs", f"batch-{size}", "slower.union") for size in SIZES]
