@@ -103,3 +103,24 @@ def test_every_course_of_the_page_is_recorded_for_three_seeds():
         for name, found in courses.items():
             assert name in rhythms.LOOKS
             assert {len(values) for values in found.values()} == {3}, name
+
+
+def test_the_table_of_answers_has_every_model_of_a_task_with_its_intervals(monkeypatch):
+    for task, models in (("sources", 12), ("nsr-chf", 10)):
+        table = ecg_study.answers(task)
+        assert len(table) == models
+        assert table.index.name == ecg_study.TASKS[task]
+        assert list(table) == ["by chunk", "by person", "macro-F1"]
+    numbers = {"accuracy": 0.5, "by_person": 0.25, "macro_f1": 0.125}
+    edges = {f"interval.{name}": [0.2, 0.6] for name in numbers}
+    runs_of(numbers | edges, monkeypatch)
+    first = ecg_study.answers("sources").iloc[0]
+    assert first["by person"].replace("\N{NO-BREAK SPACE}", " ") == "25.0 % (20 to 60)"
+    assert first["macro-F1"] == "0.12"
+
+
+def test_the_union_of_times_keeps_more_and_both_models_have_as_many_parameters():
+    kept = ecg_study.kept()
+    assert kept.union > 10 * kept.own > 0
+    (run, *_) = recorded.runs("ecg_networks", "deck-full.sources")
+    assert kept.parameters == run.parameters
