@@ -123,6 +123,12 @@ def ahead(courses: Courses, first: str = "GRU-ODE-Bayes", second: str = "state h
     return "; ".join(told).replace("-", "\N{MINUS SIGN}")
 
 
+def nats(model: str, percent: int) -> str:
+    """Mean negative log-likelihood of the next interval, so many percent of the beats dropped."""
+    value = mean("ecg_next_beat", f"{model}.{percent}", "nll")
+    return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
+
+
 def worth(courses: Courses, percent: int, first: str, second: str) -> list[float]:
     """By how much the first model's numbers exceed the second's, one for each seed."""
     pairs = zip(courses[first][percent], courses[second][percent], strict=True)

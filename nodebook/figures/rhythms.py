@@ -17,6 +17,7 @@ from nodebook.figures.plotting import (
     PURPLE,
     SKY,
     VERMILION,
+    WIDTH,
 )
 from nodelib.data import aami
 from nodelib.data.rhythms import Rhythm
@@ -92,12 +93,14 @@ LOOKS = {
 
 
 def by_drop(panels: Mapping[str, Courses]) -> Figure:
-    """A panel for each measure: every model's mean against the share dropped, a dot for each seed.
+    """A panel for each measure, stacked: every model's mean by share dropped, a dot for each seed.
 
     Args:
         panels: courses by the title of their panel; all of the same models.
     """
-    figure, axes = plt.subplots(1, len(panels), figsize=(3.2 * max(2, len(panels)), 4.0))
+    figure, axes = plt.subplots(
+        len(panels), 1, figsize=(WIDTH, 1.0 + 2.5 * len(panels)), sharex=True
+    )
     for ax, (title, courses) in zip(np.atleast_1d(axes), panels.items(), strict=True):
         for name, found in courses.items():
             colour, dashes = LOOKS[name]
@@ -105,7 +108,8 @@ def by_drop(panels: Mapping[str, Courses]) -> Figure:
             ax.plot(list(found), means, color=colour, linestyle=dashes, label=name)
             for percent, values in found.items():
                 ax.plot([percent] * len(values), values, ".", color=colour, markersize=4)
-        ax.set(title=title, xlabel="beats dropped (%)")
+        ax.set_title(title, loc="left")
         ax.set_xticks(list(found))
+    ax.set_xlabel("beats dropped (%)")
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
