@@ -309,13 +309,16 @@ def test_all_modes_solve_forwards_alike(mode):
     assert solution.stats == plain.stats
 
 
+# Where an output is read from a step, its time passes through a polynomial, whose rounding counts.
+@pytest.mark.parametrize(("land", "rounding"), [(True, 1e-13), (None, 1e-12)])
 @pytest.mark.parametrize("name", PROBLEMS)
 @pytest.mark.parametrize("method", ["dopri5", "bosh3", "rk4"])
-def test_checkpointing_equals_backpropagation_to_rounding(name, method):
+def test_checkpointing_equals_backpropagation_to_rounding(name, method, land, rounding):
     field, z0, t = problem(name)
-    solve = functools.partial(odeint, rtol=1e-5, atol=1e-6, method=method)
+    limits = {"rtol": 1e-5, "atol": 1e-6, "options": {"land": land}}
+    solve = functools.partial(odeint, method=method, **limits)
     through = gradients(solve, field, z0, t, grad="backprop")
-    assert disagreement(gradients(solve, field, z0, t, grad="checkpoint"), through) < 1e-12
+    assert disagreement(gradients(solve, field, z0, t, grad="checkpoint"), through) < rounding
 
 
 def test_the_public_function_is_exported_with_the_documented_defaults():
