@@ -70,9 +70,8 @@ from nodelib.ode.steps import Field
 MODES = ("backprop", "checkpoint", "adjoint")
 FORWARD = ("step_size", "num_steps", "first_step", "max_steps", "land")
 RETURN = ("method", "rtol", "atol", "step_size", "num_steps")
-BACKWARD = (*(f"adjoint_{name}" for name in RETURN), "adjoint_seminorm", "record_backward")
-
-WAYS_BACK = {"record": "record_backward", "seminorm": "adjoint_seminorm"}
+WAYS_BACK = {"seminorm": "adjoint_seminorm", "record": "record_backward"}
+BACKWARD = (*(f"adjoint_{name}" for name in RETURN), *WAYS_BACK.values())
 
 #: Steps per interval below which Euler's method earns a warning from the continuous adjoint.
 FEW_STEPS = 100

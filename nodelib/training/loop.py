@@ -78,7 +78,7 @@ def train(
         values = loss(step)
         if note is not None:
             state.history.notes.append(note())
-        _check_loss(values, members, step)
+        _check_shape(values, members)
         gradients = torch.autograd.grad(values.sum(), parameters)
         lost = _lost(values, gradients, step)
         if len(lost):
@@ -99,16 +99,14 @@ def train(
     return state.history
 
 
-def _check_loss(values: Tensor, members: int | None, step: int) -> None:
-    """Refuse a loss of the wrong shape, or one that is finite for no network."""
+def _check_shape(values: Tensor, members: int | None) -> None:
+    """Refuse a loss of the wrong shape."""
     expected = () if members is None else (members,)
     if values.shape != expected:
         raise ModelError(
             f"the loss must have shape {expected}, not {tuple(values.shape)}: "
             "one number for each network"
         )
-    if not values.detach().isfinite().any():
-        raise ModelError(f"the loss is {values.tolist()} at step {step}: training has diverged")
 
 
 def _lost(values: Tensor, gradients: Sequence[Tensor], step: int) -> Tensor:
@@ -116,12 +114,12 @@ def _lost(values: Tensor, gradients: Sequence[Tensor], step: int) -> Tensor:
 
     A loss may be finite where its gradient is not; a step along that would end the network.
     """
-    finite = values.detach().isfinite().reshape(-1)
+    loss = finite = values.detach().isfinite().reshape(-1)
     for gradient in gradients:
         finite = finite & gradient.reshape(len(finite), -1).isfinite().all(1)
     if not finite.any():
+        more = ", and its gradient is not finite" if loss.any() else ""
         raise ModelError(
-            f"the loss is {values.tolist()} at step {step}, and its gradient is not finite: "
-            "training has diverged"
+            f"the loss is {values.tolist()} at step {step}{more}: training has diverged"
         )
     return (~finite).nonzero().flatten()
