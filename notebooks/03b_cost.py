@@ -180,9 +180,8 @@ source("gradient_libraries")
 #
 # How far ahead we are depends on how many outputs are asked for. Here the field is a network of 64 units,
 # for 64 states, in float32; a number below 1 says that we are faster than that function of torchdiffeq.
-# Where it says *landed on*, our steps end on every output time. The *seminorm*
-# {cite}`kidger2021hey` leaves the gradient of the parameters out of the error by which the backward solve
-# chooses its steps (`options={"adjoint_seminorm": True}`).
+# Where it says *landed on*, our steps end on every output time. The seminorm from above is
+# `options={"adjoint_seminorm": True}`.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 eager = speed.measured("gradients")

@@ -46,20 +46,18 @@ NETWORKS = {
 EVERY = ANSWERS | NETWORKS
 
 ON_DROPPED = {
-    ("ecg_statistics", "majority"): "majority",
-    ("ecg_statistics", "trees"): "trees, 9 statistics",
-    ("ecg_networks", "gru"): "GRU, told the gaps",
-    ("ecg_networks", "held"): "state held",
-    ("ecg_networks", "gru-ode-bayes"): "GRU-ODE-Bayes",
+    (experiment, name): title
+    for (experiment, name), title in NETWORKS.items()
+    if name in ("majority", "trees", "gru", "held", "gru-ode-bayes")
 }
 FORETELLERS = {
     "last": "the last interval",
     "linear": "linear, 8 beats",
     "trees": "trees, 8 beats",
-    "gru": "GRU, told the gaps",
-    "gru-decay": "GRU, decaying state",
-    "held": "state held",
-    "gru-ode-bayes": "GRU-ODE-Bayes",
+    **{
+        name: NETWORKS["ecg_networks", name]
+        for name in ("gru", "gru-decay", "held", "gru-ode-bayes")
+    },
 }
 """The same, of what is asked about chunks with beats dropped, and of what foretells the next."""
 
@@ -117,10 +115,10 @@ def ahead(courses: Courses, first: str = "GRU-ODE-Bayes", second: str = "state h
     """
     told = []
     for percent in courses[first]:
-        gains = (f"{100 * gain:+.1f}" for gain in worth(courses, percent, first, second))
+        gains = _points([100 * gain for gain in worth(courses, percent, first, second)])
         share = f"{percent}{GLUE}% dropped" if percent else "none dropped"
-        told.append(f"{', '.join(gains)} with {share}")
-    return "; ".join(told).replace("-", "\N{MINUS SIGN}")
+        told.append(f"{gains} with {share}")
+    return "; ".join(told)
 
 
 def nats(model: str, percent: int) -> str:
@@ -232,9 +230,12 @@ def gpu() -> Gpu:
 
 def gain(task: str, first: str, second: str, metric: str = "macro_f1") -> str:
     """By how many points the first network is ahead of the second, one number for each seed."""
-    runs = recorded.runs("ecg_comparison", task)
-    points = ", ".join(f"{run.metric(f'{metric}.{first}.{second}'):+.1f}" for run in runs)
-    return points.replace("-", "\N{MINUS SIGN}")
+    return _points(recorded.measured("ecg_comparison", task, f"{metric}.{first}.{second}"))
+
+
+def _points(values: Sequence[float]) -> str:
+    """Points with their signs: "+1.0, −2.0"."""
+    return ", ".join(f"{value:+.1f}" for value in values).replace("-", "\N{MINUS SIGN}")
 
 
 def score(task: str, network: str, metric: str = "macro_f1") -> str:

@@ -139,9 +139,7 @@ def dropped(accuracy: Mapping[str, Mapping[int, Sequence[float]]]) -> Figure:
     figure, ax = plt.subplots(figsize=(5.6, 3.0))
     for kind, found in accuracy.items():
         name, colour = NETWORKS[kind]
-        ax.plot(list(found), [np.mean(x) for x in found.values()], color=colour, label=name)
-        for percent, values in found.items():
-            ax.plot([percent] * len(values), values, color=colour, marker="o", linestyle="")
+        plotting.means_and_seeds(ax, found, "o", color=colour, label=name)
     ax.set(xlabel="samples dropped (%)", ylabel="accuracy", ylim=(None, 1.0))
     ax.set_xticks(list(found))
     ax.legend()

@@ -5,7 +5,7 @@ form of colour vision can tell apart. Every figure has an opaque white face, so 
 readable on a dark page.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -29,6 +29,9 @@ CLASS_COLOURS: Mapping[str, str] = {
     "Q": GREEN,
 }
 """Colour of each AAMI class of heartbeats."""
+
+SEED = 4
+"""Points: the size of a mark for one seed."""
 
 WIDTH = 4.7
 """Inches: nine points of lettering are then nine pixels on a screen that is 390 wide."""
@@ -67,6 +70,13 @@ def use_style() -> None:
     """Make every figure from now on one in the house style."""
     mpl.rcdefaults()
     mpl.rcParams.update(STYLE)
+
+
+def means_and_seeds(ax: Axes, found: Mapping[float, Sequence[float]], dot: str, **look) -> None:
+    """A line through the mean at each place, and a mark ``dot`` for each seed's value there."""
+    ax.plot(list(found), [np.mean(values) for values in found.values()], **look)
+    for place, values in found.items():
+        ax.plot([place] * len(values), values, dot, color=look["color"], markersize=SEED)
 
 
 def mark_source(figure: Figure, provenance: Provenance) -> None:

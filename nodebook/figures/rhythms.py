@@ -18,6 +18,7 @@ from nodebook.figures.plotting import (
     SKY,
     VERMILION,
     WIDTH,
+    means_and_seeds,
 )
 from nodelib.data import aami
 from nodelib.data.rhythms import Rhythm
@@ -104,10 +105,7 @@ def by_drop(panels: Mapping[str, Courses]) -> Figure:
     for ax, (title, courses) in zip(np.atleast_1d(axes), panels.items(), strict=True):
         for name, found in courses.items():
             colour, dashes = LOOKS[name]
-            means = [np.mean(values) for values in found.values()]
-            ax.plot(list(found), means, color=colour, linestyle=dashes, label=name)
-            for percent, values in found.items():
-                ax.plot([percent] * len(values), values, ".", color=colour, markersize=4)
+            means_and_seeds(ax, found, ".", color=colour, linestyle=dashes, label=name)
         ax.set_title(title, loc="left")
         ax.set_xticks(list(found))
     ax.set_xlabel("beats dropped (%)")
