@@ -280,9 +280,9 @@ Markdown(f"""
 With {validation:.0f} records, always answering "normal rhythm" gives
 {100 * low:.0f} to {100 * high:.0f} %, depending on the draw. If each record counts
 once, 62 % of them has a 95 % interval from {100 * wide[0]:.0f} to
-{100 * wide[1]:.0f} %, and even all of them right one from {100 * interval[0]:.0f}
-%. The smallest number of samples that can give 97.78 % is
-{prepared("smallest.baseline"):.0f}.
+{100 * wide[1]:.0f} %, and even all of them right one from
+{100 * interval[0]:.0f} %. No fewer than {prepared("smallest.baseline"):.0f} samples
+can give 97.78 %.
 """)
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]

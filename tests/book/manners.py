@@ -85,13 +85,19 @@ def helpers(cells: list[NotebookNode]) -> Iterator[str]:
 
 
 def prose(cells: list[NotebookNode]) -> Iterator[str]:
-    """No sentence is chosen by the code: where Markdown is made, no text depends on a condition."""
+    """No sentence is chosen by the code: where Markdown is made, no text depends on a condition.
+
+    And none is lost: MyST takes a line that begins with ``%`` for a comment.
+    """
     for number, cell in _numbered(cells):
         tree = ast.parse(_python(cell))
         if any(isinstance(n, ast.Name) and n.id == "Markdown" for n in ast.walk(tree)):
             for node in ast.walk(tree):
                 if _chooses_text(node):
                     yield f"cell {number} chooses text in its line {node.lineno}"
+            for count, line in enumerate(cell.source.splitlines(), 1):
+                if line.startswith("%"):
+                    yield f"cell {number} begins line {count} as a comment of MyST"
 
 
 def parameters(cells: list[NotebookNode]) -> Iterator[str]:

@@ -55,6 +55,7 @@ LONG = "\n".join(["x = 1"] * 41)
 CHOSEN = 'Markdown("It " + ("holds" if x else "fails"))'
 EARLIER = 'if x:\n    word = "holds"\nelse:\n    word = "fails"\nMarkdown(word)'
 LOOKED_UP = 'Markdown({True: "holds", False: "fails"}[x])'
+COMMENT = 'Markdown(f"""all of {x}\n%. The rest is lost.\n""")'
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,7 @@ LOOKED_UP = 'Markdown({True: "holds", False: "fails"}[x])'
         (hidden(CHOSEN, "remove-input"), "cell 8 chooses text in its line 1"),
         (hidden(EARLIER, "remove-input"), "cell 8 chooses text in its line 1"),
         (hidden(LOOKED_UP, "remove-input"), "cell 8 chooses text in its line 1"),
+        (hidden(COMMENT, "remove-input"), "cell 8 begins line 2 as a comment of MyST"),
         (hidden("seed = 1", "parameters", "remove-cell"), "not one cell tagged parameters"),
         (new_code_cell("width = 3", metadata={"tags": ["knobs"]}), "of knobs, has a line without"),
         (new_markdown_cell(EXERCISE), "3 exercises have 2 solutions"),
