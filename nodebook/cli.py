@@ -3,10 +3,11 @@
 import io
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -311,24 +312,35 @@ def bench(
     from nodebook.benchmarks import harness
 
     with one_message():
-        ratios = []
-        table = Table(
-            "contest", "peer", "ours [ms]", "peer [ms]", "ratio (quartiles)", "median within"
-        )
+        measured = []
         for benchmark in [name] if name else harness.names():
             with console.status(f"measuring {benchmark}"):
                 often = harness.REPEATS if repeats is None else repeats
-                measured = harness.run(benchmark, often)
-            for r in measured:
-                spread = f"{r.ratio:.3f} ({r.low:.3f} to {r.high:.3f})"
-                ms = (f"{r.ours_ms:.2f}", f"{r.theirs_ms:.2f}")
-                table.add_row(r.name, r.peer, *ms, spread, f"{r.least:.3f} to {r.most:.3f}")
-            ratios += measured
+                found = harness.run(benchmark, often)
+            points = harness.of_points(benchmark)
+            console.print(_points_table(found) if points else _ratios_table(found))
+            measured += found
             if record:
-                harness.write(paths.measurements() / f"{benchmark}.json", measured)
-        console.print(table)
+                harness.write(paths.measurements() / f"{benchmark}.json", found)
         if json_file:
-            harness.write(json_file, ratios)
+            harness.write(json_file, measured)
+
+
+def _ratios_table(ratios: Sequence[Any]) -> Table:
+    table = Table("contest", "peer", "ours [ms]", "peer [ms]", "ratio (quartiles)", "median within")
+    for r in ratios:
+        spread = f"{r.ratio:.3f} ({r.low:.3f} to {r.high:.3f})"
+        ms = (f"{r.ours_ms:.2f}", f"{r.theirs_ms:.2f}")
+        table.add_row(r.name, r.peer, *ms, spread, f"{r.least:.3f} to {r.most:.3f}")
+    return table
+
+
+def _points_table(points: Sequence[Any]) -> Table:
+    rows = [asdict(point) for point in points]
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(*(f"{x:.4g}" if isinstance(x, float) else str(x) for x in row.values()))
+    return table
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from nodebook.benchmarks.gradient_problems import Problem, TimedNetwork
+from nodebook.benchmarks.gradient_problems import Autonomous, Problem, TimedNetwork
 from nodelib.fields import ForcedVanDerPol
 
 WAYS = {
@@ -71,25 +71,25 @@ def gradient_function(way: str, problem: Problem, rtol: float, atol: float) -> C
 
 
 def trajectory_gradient(
-    activation: str, field: nn.Module, z0: Tensor, t: Tensor, rtol: float, atol: float
-) -> Callable[[], Any]:
-    """A compiled function that gives the gradient of the sum of squares of all states at ``t``.
+    field: Autonomous, z0: Tensor, t: Tensor, way: str = "diffrax-checkpoint"
+) -> Callable[[float], Callable[[], Any]]:
+    """For a tolerance, a compiled function of nothing that gives the gradient of a trajectory.
 
-    ``field`` is of one hidden layer, with parameters ``inner`` and ``outer``, less ``pull`` times
-    the state; ``activation`` is "tanh" or "relu". Differentiated in z0 and the parameters, by
-    diffrax's default way.
+    It is the gradient of the sum of squares of all states at ``t``, in z0 and the parameters, by
+    one of ``WAYS``. Other tolerances are not compiled again.
     """
     import diffrax
     import jax
 
-    bend = {"tanh": jax.numpy.tanh, "relu": jax.nn.relu}[activation]
+    bend = {"tanh": jax.numpy.tanh, "relu": jax.nn.relu}[field.kind]
+    adjoint = getattr(diffrax, WAYS[way])()
 
     def slope(_: Any, z: Any, parameters: list) -> Any:
         inner, inner_bias, outer, outer_bias = parameters
         slope = bend(z @ inner.T + inner_bias) @ outer.T + outer_bias
         return slope - field.pull * z if field.pull else slope
 
-    def total(inputs: tuple) -> Any:
+    def total(inputs: tuple, tolerance: Any) -> Any:
         z, parameters = inputs
         solution = diffrax.diffeqsolve(
             diffrax.ODETerm(slope),
@@ -100,14 +100,15 @@ def trajectory_gradient(
             z,
             parameters,
             saveat=diffrax.SaveAt(ts=jax.numpy.asarray(t.numpy())),
-            stepsize_controller=diffrax.PIDController(rtol=rtol, atol=atol),
+            stepsize_controller=diffrax.PIDController(rtol=tolerance, atol=tolerance),
+            adjoint=adjoint,
         )
         return (solution.ys**2).sum()
 
     compiled = jax.jit(jax.grad(total))
     start = jax.numpy.asarray(z0.numpy())
     arrays = [jax.numpy.asarray(p.detach().numpy()) for p in field.parameters()]
-    return lambda: jax.block_until_ready(compiled((start, arrays)))
+    return lambda tolerance: lambda: jax.block_until_ready(compiled((start, arrays), tolerance))
 
 
 def _in_jax(problem: Problem) -> tuple[Callable, Callable]:

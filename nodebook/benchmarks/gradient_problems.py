@@ -14,6 +14,12 @@ from torch import Tensor, nn
 from nodebook.documents.formulas.system import loss as nonlinear_loss
 from nodelib.fields import ForcedVanDerPol, Linear, LinearSpiral
 
+ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU}
+SCALE = 8.0
+"""Of the last matrix of ``Autonomous``, so that states move."""
+PULL = {"tanh": 0.0, "relu": 2.0}
+"""How fast its states are drawn back to zero."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -55,6 +61,26 @@ class TimedNetwork(nn.Module):
         """The field at one time and states (..., dim)."""
         clock = t.expand(*z.shape[:-1], 1)
         return self.outer(torch.tanh(self.inner(torch.cat((z, clock), -1))))
+
+
+class Autonomous(nn.Module):
+    """A field of one hidden layer on states (..., size) that does not depend on the time."""
+
+    def __init__(self, kind: str, size: int = 2, hidden: int = 50, seed: int = 0) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        self.inner, self.outer = nn.Linear(size, hidden), nn.Linear(hidden, size)
+        self.kind, self.activation, self.pull = kind, ACTIVATIONS[kind](), PULL[kind]
+        with torch.no_grad():
+            for layer, scale in ((self.inner, 1.0), (self.outer, SCALE)):
+                bound = layer.in_features**-0.5
+                for weight, size in ((layer.weight, scale * bound), (layer.bias, bound)):
+                    weight.copy_(size * (2 * torch.rand(weight.shape, generator=generator) - 1))
+
+    def forward(self, t: Tensor, z: Tensor) -> Tensor:
+        """The field at ``z``, shape (..., size)."""
+        slope = self.outer(self.activation(self.inner(z)))
+        return slope - self.pull * z if self.pull else slope
 
 
 def linear(seed: int) -> Problem:

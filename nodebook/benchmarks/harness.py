@@ -1,7 +1,9 @@
 """Speed against peers: ratios measured in one process, interleaved, as medians of repeats.
 
-A module ``nodebook/benchmarks/contests/<name>.py`` has ``contests() -> list[Contest]``. Absolute
-times are shown but never compared between runs; only the ratio within a run means anything.
+A module ``nodebook/benchmarks/contests/<name>.py`` has ``contests() -> list[Contest]``; one in
+``diagrams`` has ``measure(repeats)``, which returns dataclasses of its own, the points of a
+diagram. Absolute times are shown but never compared between runs; only ratios within a run mean
+anything.
 """
 
 import importlib
@@ -13,16 +15,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import torch
 from scipy.stats import binom
 
-from nodebook.benchmarks import contests
+from nodebook.benchmarks import contests, diagrams
 from nodebook.evidence import surroundings
 from nodelib import files
 from nodelib.errors import NodelibError
 
 REPEATS = 15
+
+Timed = Callable[[], object]
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,8 @@ class Contest:
 
     name: str
     peer: str
-    ours: Callable[[], object]
-    theirs: Callable[[], object]
+    ours: Timed
+    theirs: Timed
     fine: bool = False
     share: int = 1
 
@@ -65,11 +70,16 @@ class Ratio:
 
 def names() -> list[str]:
     """Names of all benchmarks."""
-    return sorted(module.name for module in pkgutil.iter_modules(contests.__path__))
+    return sorted(m.name for p in (contests, diagrams) for m in pkgutil.iter_modules(p.__path__))
 
 
-def run(name: str, repeats: int = REPEATS) -> list[Ratio]:
-    """Measure every contest of a benchmark.
+def of_points(name: str) -> bool:
+    """Whether a benchmark has points and not ratios."""
+    return name in {module.name for module in pkgutil.iter_modules(diagrams.__path__)}
+
+
+def run(name: str, repeats: int = REPEATS) -> list[Any]:
+    """Measure every contest of a benchmark, as ``Ratio``, or the points of a diagram.
 
     Raises:
         NodelibError: if there is no benchmark of that name, or ``repeats`` is less than 2.
@@ -78,22 +88,24 @@ def run(name: str, repeats: int = REPEATS) -> list[Ratio]:
         raise NodelibError(f"a ratio needs at least 2 repeats for its spread, not {repeats}")
     if name not in names():
         raise NodelibError(f"there is no benchmark {name!r}; there are: {', '.join(names())}")
+    if of_points(name):
+        return importlib.import_module(f"{diagrams.__name__}.{name}").measure(repeats)
     module = importlib.import_module(f"{contests.__name__}.{name}")
     return [measure(contest, repeats) for contest in module.contests()]
 
 
 def measure(contest: Contest, repeats: int = REPEATS) -> Ratio:
     """Time both sides in turn, after a warm-up; the quartiles of the ratio are its spread."""
-    seconds, threads = _seconds, torch.get_num_threads()
+    timed, threads = seconds, torch.get_num_threads()
     if contest.fine:
-        seconds, repeats = _processor_seconds, 4 * repeats
+        timed, repeats = _processor_seconds, 4 * repeats
         torch.set_num_threads(1)
     try:
         contest.ours(), contest.theirs()
         ours, theirs = [], []
         for _ in range(repeats):
-            ours.append(seconds(contest.ours))
-            theirs.append(seconds(contest.theirs))
+            ours.append(timed(contest.ours))
+            theirs.append(timed(contest.theirs))
     finally:
         torch.set_num_threads(threads)
     ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
@@ -123,8 +135,8 @@ def median_interval(values: Sequence[float]) -> tuple[float, float]:
     return ordered[rank], ordered[-1 - rank]
 
 
-def report(ratios: Sequence[Ratio]) -> dict[str, object]:
-    """The ratios with the code and the machine that they were measured on, ready for JSON."""
+def report(measured: Sequence[Any]) -> dict[str, object]:
+    """What ``run`` returned, with the code and the machine that it was measured on, for JSON."""
     commit, modified = surroundings.commit()
     return {
         "date": datetime.now(UTC).date().isoformat(),
@@ -132,26 +144,28 @@ def report(ratios: Sequence[Ratio]) -> dict[str, object]:
         "modified": modified,
         "hardware": surroundings.hardware(),
         "versions": surroundings.versions(),
-        "ratios": [asdict(ratio) for ratio in ratios],
+        "ratios": [asdict(x) for x in measured if isinstance(x, Ratio)],
+        "points": [asdict(x) for x in measured if not isinstance(x, Ratio)],
     }
 
 
-def write(file: Path, ratios: Sequence[Ratio]) -> None:
+def write(file: Path, measured: Sequence[Any]) -> None:
     """Put a report into a file, whole or not at all.
 
     Raises:
         OSError: if the file cannot be written.
     """
-    files.write(file, (json.dumps(report(ratios), indent=1) + "\n").encode())
+    files.write(file, (json.dumps(report(measured), indent=1) + "\n").encode())
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def seconds(work: Timed) -> float:
+    """What a piece of work takes by the clock."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
 
 
-def _processor_seconds(work: Callable[[], object]) -> float:
+def _processor_seconds(work: Timed) -> float:
     began = time.process_time()
     work()
     return time.process_time() - began

@@ -46,6 +46,11 @@ class Speed:
         """What a step of ours took in it."""
         return self._find(contest)["ours_ms"]
 
+    @property
+    def points(self) -> list[dict]:
+        """The points, where it is a diagram's."""
+        return self.entry["points"]
+
     def _find(self, contest: str) -> dict:
         for ratio in self.entry["ratios"]:
             if ratio["name"].startswith(contest):
@@ -60,7 +65,8 @@ class Speed:
         )
 
     def __repr__(self) -> str:
-        return f"Speed({self.name}, {len(self.entry['ratios'])} contests)"
+        count = len(self.entry["ratios"]) or len(self.points)
+        return f"Speed({self.name}, {count} measured)"
 
 
 def _as_fast(ratio: dict, which: str) -> float:

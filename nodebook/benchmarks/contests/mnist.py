@@ -44,18 +44,21 @@ class Peer(nn.Module):
         *,
         printed: bool,
         first_step: float | None = None,
+        tolerance: float | None = None,
     ) -> None:
         super().__init__()
         self.solver, self.printed = solver, printed
+        self.limits = {key: SOLVERS["ode-net"][key] for key in ("method", "rtol", "atol")}
+        if tolerance is not None:
+            self.limits |= {"rtol": tolerance, "atol": tolerance}
         self.options = {} if first_step is None else {"first_step": first_step}
         self.f = ConcatenatedField(field) if printed else field
 
     def forward(self, maps: Tensor) -> Tensor:
         """The maps at t = 1."""
-        settings = {key: SOLVERS["ode-net"][key] for key in ("method", "rtol", "atol")}
         start = as_images(maps).contiguous() if self.printed else maps
-        times = torch.tensor([0.0, 1.0])
-        end = self.solver(self.f, start, times, **settings, options=self.options)[-1]
+        times = torch.tensor([0.0, 1.0]).to(start)
+        end = self.solver(self.f, start, times, **self.limits, options=self.options)[-1]
         return as_maps(end).contiguous() if self.printed else end
 
 

@@ -20,7 +20,7 @@ from nodelib.ode.gradients import odeint
 def test_both_sides_are_timed_in_turn_and_the_median_ratio_is_given(monkeypatch):
     order = []
     durations = itertools.cycle([2.0, 4.0])
-    monkeypatch.setattr(harness, "_seconds", lambda work: (work(), next(durations))[1])
+    monkeypatch.setattr(harness, "seconds", lambda work: (work(), next(durations))[1])
     contest = Contest("c", "p", lambda: order.append("us"), lambda: order.append("them"))
     ratio = harness.measure(contest, repeats=5)
     assert order == ["us", "them"] * 6
@@ -106,7 +106,7 @@ def test_both_sides_are_given_the_first_step():
 
 
 def test_a_fine_contest_is_run_in_one_thread_more_often_and_timed_by_the_processor(monkeypatch):
-    monkeypatch.setattr(harness, "_seconds", None)
+    monkeypatch.setattr(harness, "seconds", None)
     threads, seen = torch.get_num_threads(), []
     work = lambda: seen.append(torch.get_num_threads()) or sum(range(1000))  # noqa: E731
     ratio = harness.measure(Contest("c", "p", work, work, fine=True), repeats=3)

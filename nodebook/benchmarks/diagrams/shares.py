@@ -1,0 +1,91 @@
+"""Where the time of a gradient goes: in operators, in memory, and between them.
+
+The work is the network 2-50-2 with tanh, 64 states, 100 output times on [0, 25], tolerance 1e-5.
+PyTorch's profiler tells the time inside of each operator and inside of compiled code; of operators
+what makes, fills, copies and joins tensors is counted as memory, and what no operator accounts for
+as Python (the dispatch of operators and the bookkeeping of automatic differentiation belong to it).
+The profiler itself takes about a microsecond an operator, which goes to Python's account, so the
+shares are those of a profiled run; the milliseconds are not.
+"""
+
+import functools
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torchdiffeq
+from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
+
+from nodebook.benchmarks import harness
+from nodebook.benchmarks.contests.gradients import gradient
+from nodebook.benchmarks.gradient_problems import Autonomous
+from nodelib.ode.gradients import odeint
+
+LAND = {"options": {"land": True}}
+SOLVERS: dict[str, Callable[..., Tensor]] = {
+    "backprop, landing": functools.partial(odeint, grad="backprop", **LAND),
+    "backprop": functools.partial(odeint, grad="backprop"),
+    "checkpoint, landing": functools.partial(odeint, **LAND),
+    "checkpoint": odeint,
+    "compiled": functools.partial(odeint, compile=True),
+    "torchdiffeq odeint": torchdiffeq.odeint,
+}
+MEMORY = ("empty", "zeros", "ones", "new_", "fill_", "zero_", "clone", "copy_", "cat", "stack")
+"""How names of operators begin that make, fill, copy or join tensors."""
+
+COMPILED = "## Call CompiledFxGraph"
+"""How the profiler calls compiled code."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """The median time of a way, and of a profiled run the operators and the shares of its time."""
+
+    way: str
+    milliseconds: float
+    operators: int
+    computing: float
+    memory: float
+    python: float
+    repeats: int
+
+
+def measure(repeats: int) -> list[Point]:
+    """Time all ways in turn, then profile each."""
+    field, times = Autonomous("tanh"), torch.linspace(0.0, 25.0, 100)
+    z0 = torch.randn(64, 2, generator=torch.Generator().manual_seed(1))
+    tolerances = {"rtol": 1e-5, "atol": 1e-5}
+    tasks = {
+        name: functools.partial(gradient, solver, field, z0, times, tolerances)
+        for name, solver in SOLVERS.items()
+    }
+    for task in tasks.values():
+        task()
+    rounds = [{name: harness.seconds(task) for name, task in tasks.items()} for _ in range(repeats)]
+    return [
+        Point(
+            name,
+            1e3 * statistics.median(taken[name] for taken in rounds),
+            *shares(task),
+            repeats,
+        )
+        for name, task in tasks.items()
+    ]
+
+
+def shares(task: harness.Timed) -> tuple[int, float, float, float]:
+    """Calls of operators, and the shares of computing, memory and Python in a profiled run."""
+    with profile(activities=[ProfilerActivity.CPU]) as record:
+        whole = 1e6 * harness.seconds(task)
+    calls, computing, memory = 0, 0.0, 0.0
+    for event in record.key_averages():
+        kind, _, name = event.key.partition("::")
+        if kind == "aten":
+            calls += event.count
+        if kind == "aten" and name.startswith(MEMORY):
+            memory += event.self_cpu_time_total
+        elif kind == "aten" or event.key.startswith(COMPILED):
+            computing += event.self_cpu_time_total
+    return calls, computing / whole, memory / whole, 1 - (computing + memory) / whole

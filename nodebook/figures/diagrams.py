@@ -1,0 +1,176 @@
+"""The figures and tables of page 03c: recorded benchmarks of many points."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from nodebook.figures import plotting
+from nodebook.figures.speed import Speed
+
+Points = Sequence[Mapping[str, Any]]
+
+LOOKS = {
+    "backprop": (plotting.BLUE, "o", "-"),
+    "checkpoint": (plotting.GREEN, "s", "-"),
+    "compiled": (plotting.BLACK, "*", "-"),
+    "adjoint": (plotting.VERMILION, "^", "-"),
+    "adjoint, seminorm": (plotting.ORANGE, "<", "-"),
+    "torchdiffeq odeint": (plotting.BLUE, "v", ":"),
+    "torchdiffeq adjoint": (plotting.VERMILION, "D", ":"),
+    "torchode": (plotting.SKY, "P", ":"),
+    "torchdyn": (plotting.PURPLE, "X", ":"),
+    "diffrax": (plotting.BLACK, "d", "--"),
+    "diffrax backsolve": (plotting.ORANGE, "h", "--"),
+}
+"""Colour, mark and line of each way; lines of other libraries are broken."""
+OURS = ("backprop", "checkpoint", "compiled", "adjoint", "adjoint, seminorm")
+PARTS = {
+    "computing": ("computing", plotting.BLUE),
+    "memory": ("making, filling and copying tensors", plotting.ORANGE),
+    "python": ("Python, dispatch, automatic differentiation", plotting.PURPLE),
+}
+
+
+def precision(speed: Speed, works: Mapping[str, str]) -> Figure:
+    """Time against the error of the gradient, a panel for each of the works, with its title."""
+    figure, axes = plt.subplots(
+        len(works), 1, figsize=(plotting.WIDTH, 0.9 + 2.8 * len(works)), squeeze=False
+    )
+    handles = {}
+    for ax, (work, title) in zip(axes[:, 0], works.items(), strict=True):
+        for way, points in of_work(speed.points, work).items():
+            colour, mark, line = LOOKS[way]
+            xs, ys = ([point[key] for point in points] for key in ("error", "ratio"))
+            look = {"color": colour, "marker": mark, "ls": line, "ms": 5, "lw": 1.1}
+            handles[way] = ax.plot(xs, ys, label=way, **look)[0]
+        ax.set(xscale="log", yscale="log", title=title, ylabel="time, relative")
+        ax.invert_xaxis()
+    axes[-1, 0].set_xlabel("relative error of the gradient")
+    told = {way: handles[way] for way in LOOKS if way in handles}
+    figure.legend(told.values(), told.keys(), loc="outside upper center", ncols=2)
+    return figure
+
+
+def of_work(points: Points, work: str) -> dict[str, Points]:
+    """The points of one work by way, from the loosest tolerance to the tightest."""
+    found: dict[str, list] = {}
+    for point in points:
+        if point["work"] == work:
+            found.setdefault(point["way"], []).append(point)
+    return found
+
+
+def time_to(points: Points, error: float) -> float:
+    """The relative time that a way takes to an error; infinite if it never gets there.
+
+    Between two tolerances it is read from the straight line in logarithms; at an error that the
+    loosest tolerance is already below, it is the time of that one.
+    """
+    before = None
+    for point in points:
+        if point["error"] <= error:
+            if before is None:
+                return point["ratio"]
+            ends = (math.log(before["error"]), math.log(point["error"]))
+            share = (math.log(error) - ends[0]) / (ends[1] - ends[0])
+            times = (math.log(before["ratio"]), math.log(point["ratio"]))
+            return math.exp(times[0] + share * (times[1] - times[0]))
+        before = point
+    return math.inf
+
+
+def at_equal_error(speed: Speed, works: Mapping[str, tuple[str, float]]) -> pd.DataFrame:
+    """Our time over a peer's, to one error for each work, given with its title.
+
+    Columns are pairs of ours and a peer's; empty where one of the two is not there, and a dash
+    where one of them does not reach the error.
+    """
+    pairs = (
+        ("compiled", "diffrax"),
+        ("compiled", "torchdiffeq odeint"),
+        ("backprop", "torchdiffeq odeint"),
+        ("checkpoint", "torchdiffeq odeint"),
+        ("backprop", "torchode"),
+        ("backprop", "torchdyn"),
+        ("adjoint", "torchdiffeq adjoint"),
+    )
+    rows = {}
+    for work, (title, error) in works.items():
+        found = of_work(speed.points, work)
+        rows[f"{title}, to {error:.0e}"] = {
+            f"{own} / {peer}": told(time_to(found[own], error), time_to(found[peer], error))
+            if own in found and peer in found
+            else ""
+            for own, peer in pairs
+        }
+    return pd.DataFrame(rows).rename_axis("our time over theirs")
+
+
+def told(ours: float, theirs: float) -> str:
+    """One time over another, or a dash."""
+    both = math.isfinite(ours) and math.isfinite(theirs)
+    return f"{ours / theirs:.2g}" if both else "\N{EN DASH}"
+
+
+def growth(speed: Speed) -> Figure:
+    """Time against a size, a panel for each quantity."""
+    panels = by_quantity(speed.points)
+    figure, axes = plt.subplots(len(panels), 1, figsize=(plotting.WIDTH, 2.5 * len(panels)))
+    handles = {}
+    for ax, (quantity, lines) in zip(axes, panels.items(), strict=True):
+        for way, points in lines.items():
+            colour, mark, line = LOOKS[way]
+            xs, ys = zip(*points, strict=True)
+            look = {"color": colour, "marker": mark, "ls": line, "ms": 5, "lw": 1.1}
+            handles[way] = ax.plot(xs, ys, label=way, **look)[0]
+        ax.set(xscale="log", yscale="log", xlabel=quantity, ylabel="milliseconds")
+    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=2)
+    return figure
+
+
+def by_quantity(points: Points) -> dict[str, dict[str, list[tuple[int, float]]]]:
+    """Sizes and milliseconds by quantity and way."""
+    found: dict[str, dict[str, list]] = {}
+    for point in points:
+        lines = found.setdefault(point["quantity"], {})
+        lines.setdefault(point["way"], []).append((point["size"], point["milliseconds"]))
+    return found
+
+
+def exponents(speed: Speed) -> pd.DataFrame:
+    """The slopes of the logarithm of the time over that of the size, the larger half of sizes."""
+    rows = {
+        way: {
+            quantity: f"{slope(lines[way]):.2f}" if way in lines else ""
+            for quantity, lines in by_quantity(speed.points).items()
+        }
+        for way in LOOKS
+        if any(way in lines for lines in by_quantity(speed.points).values())
+    }
+    return pd.DataFrame(rows).T.rename_axis("time grows with")
+
+
+def slope(points: Sequence[tuple[int, float]]) -> float:
+    """The slope of a line through the logarithms of the larger half of the points."""
+    kept = np.log(np.array(points[(len(points) - 1) // 2 :]))
+    return float(np.polyfit(kept[:, 0], kept[:, 1], 1)[0])
+
+
+def shares(speed: Speed) -> Figure:
+    """A bar for each way, as long as its time, divided into where it goes."""
+    points = speed.points[::-1]
+    figure, ax = plt.subplots(figsize=(plotting.WIDTH, 3.4))
+    names = [point["way"] for point in points]
+    left = np.zeros(len(points))
+    for key, (label, colour) in PARTS.items():
+        widths = np.array([point[key] * point["milliseconds"] for point in points])
+        ax.barh(names, widths, left=left, color=colour, label=label)
+        left += widths
+    ax.set_xlabel("milliseconds of a gradient")
+    figure.legend(loc="outside upper center", ncols=1)
+    return figure
