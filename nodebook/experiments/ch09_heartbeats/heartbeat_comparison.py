@@ -4,7 +4,8 @@ Two networks trained from the same seed are compared beat by beat by McNemar's e
 (Dietterich 1998), as in chapter 07. It takes beats for independent, which between patients they are
 not: there the 95 % interval of the difference by a bootstrap over patients is the one to read.
 
-The variants are the splits. Metrics of one seed:
+The variants are the splits, and ``by-beat.converged`` for the longer training of that split.
+Metrics of one seed:
 
 - ``only.ode-net`` and ``only.resnet``: beats that one mistakes and the other does not; ``both``
 - ``excess``: accuracy of the ODE-Net less that of the ResNet, in percentage points; ``p`` and
@@ -23,7 +24,7 @@ from scipy.stats import binomtest
 from nodebook.evidence import results
 from nodebook.experiments.ch09_heartbeats import sets
 
-VARIANTS = ("by-beat", "inter-patient")
+VARIANTS = ("by-beat", "by-beat.converged", "inter-patient")
 SEEDS = (0, 1, 2)
 NEEDS = ("mitdb",)
 
@@ -32,7 +33,8 @@ LEVEL, DRAWS = 0.05, 1000
 
 def run(variant: str, seed: int) -> results.Outcome:
     """Compare the recorded predictions."""
-    part = sets.part(variant, "test")
+    split, *_ = variant.split(".")
+    part = sets.part(split, "test")
     runs = [results.one("heartbeats", f"{kind}.{variant}", seed) for kind in ("ode-net", "resnet")]
     ode, residual = (run.tensors()["predictions"].numpy() != part.beats.y for run in runs)
     only_ode, only_residual = int((ode & ~residual).sum()), int((residual & ~ode).sum())
@@ -52,7 +54,7 @@ def run(variant: str, seed: int) -> results.Outcome:
     }
     if not any(run.devices for run in runs):
         metrics["slower"] = runs[0].cpu_seconds / runs[1].cpu_seconds
-    return results.Outcome(metrics=metrics, data=[sets.whole(variant).provenance])
+    return results.Outcome(metrics=metrics, data=[sets.whole(split).provenance])
 
 
 def interval(gain: np.ndarray, patient: np.ndarray) -> list[float]:
