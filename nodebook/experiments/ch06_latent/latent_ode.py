@@ -8,15 +8,18 @@ split and initialised anew with each seed.
 Variants: ``spirals`` (two centres, as in the public example of the paper's authors);
 ``shared-centre`` (one centre for both directions; ``ode_times`` only); ``grid-encoder`` (one more
 model); ``longer`` and ``longer-recurrent`` (``ode_times`` and ``rnn_times`` with three times the
-steps).
+steps); ``long-<model>`` (each of the four models of ``spirals``, with ten times the steps and four
+times the batch, the same for all: about an hour and a half for the latent ODEs and half an hour for
+the others, on one core for all seeds).
 
 Models, with the paper's numbers of units: ``ode``, the latent ODE whose encoder sees no times, as
 in document 003's listing; ``ode_times``, whose encoder gets time differences; ``rnn`` and
 ``rnn_times``, the recurrent baseline without and with time differences. Not the paper's is
 ``ode_grid``: its encoder sees the 100 places of the grid at once, with zeros where nothing was
-observed, through one hidden layer. The last three variants were added when the results of
-``spirals`` were known, to see what limits the latent ODE, at one rate and not chosen anew; they are
-no part of the comparison, and ``grid-encoder`` favours the latent ODE.
+observed, through one hidden layer. The variants after ``shared-centre`` were added when the results
+of ``spirals`` were known, at one rate and not chosen anew, to see what limits the latent ODE.
+``grid-encoder`` favours it; the budget of ``long-...`` was tried on validation spirals of seeds 100
+and 101 only.
 
 All get coordinates divided by 5 and know the noise. In ``spirals`` all have the same number of
 steps, the same batches and the same learning rates on offer; the rate, and for the baseline the
@@ -73,6 +76,7 @@ from nodelib.training.series import rms
 
 VARIANTS = tuple(PLANS)
 SEEDS = (0, 1, 2, 3, 4)
+UNFINISHED = True
 NEEDS = ()
 TOLERANCE = {"direction*": 0.011, "*": 2e-3}
 
@@ -87,7 +91,7 @@ def run_together(variant: str, seeds: Sequence[int]) -> dict[int, results.Outcom
     for name in plan.models:
         for rate in plan.rates:
             train = [data[seed]["train"][n] for seed, n in members]
-            model, history = train_all(name, train, of_members, rate, plan.steps)
+            model, history = train_all(variant, name, train, of_members, rate)
             for k, (seed, n) in enumerate(members):
                 single = alone(name, member_weights(model, k))
                 held_out = data[seed]["validation"][n]

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nodebook import paths
 from nodelib.data import spirals
 from nodelib.data.spirals import POINTS, SPACING
 from nodelib.models.latent.ode import LatentODE, Sizes
@@ -18,13 +19,18 @@ from nodelib.training.series import Series, fit
 
 @dataclass(frozen=True)
 class Plan:
-    """What a variant trains: models, on ``counts`` points of curves ``shift`` from the origin."""
+    """What a variant trains: models, on ``counts`` points of curves ``shift`` from the origin.
+
+    A training that is ``resumable`` goes on where it was interrupted.
+    """
 
     models: tuple[str, ...]
     rates: tuple[float, ...] = (0.01,)
     steps: int = 4000
     shift: float = spirals.SHIFT
     counts: tuple[int, ...] = (30, 50, 100)
+    batch: int = 32
+    resumable: bool = False
 
 
 PLANS = {
@@ -33,6 +39,10 @@ PLANS = {
     "grid-encoder": Plan(("ode_grid",)),
     "longer": Plan(("ode_times",), steps=12_000),
     "longer-recurrent": Plan(("rnn_times",), steps=12_000),
+    **{
+        f"long-{name}": Plan((name,), steps=40_000, batch=128, resumable=True)
+        for name in ("ode", "ode_times", "rnn", "rnn_times")
+    },
 }
 
 COUNTS = PLANS["spirals"].counts
@@ -43,7 +53,7 @@ LABELS = {
     "rnn": "recurrent, no times",
     "rnn_times": "recurrent, with times",
 }
-BATCH, CLIP = 32, 1.0
+CLIP = 1.0
 SCALE = 5.0
 NODE = 10
 BINS = 10
@@ -114,13 +124,19 @@ def recorded_model(tensors: Mapping[str, Tensor], name: str, n: int) -> Model:
 
 
 def train_all(
-    name: str, train: Sequence[spirals.Spirals], seeds: Sequence[int], rate: float, steps: int
+    variant: str, name: str, train: Sequence[spirals.Spirals], seeds: Sequence[int], rate: float
 ) -> tuple[Model, History]:
-    """Train models of one name side by side, each on its own spirals."""
-    model = build(name, seeds)
-    recipe = Recipe(steps, rate, "one-cycle", clip=CLIP)
-    shown = series(train).until(POINTS)
-    scale = spirals.NOISE / SCALE
-    label = f"{name} at {rate:g}"
-    history = fit(model, shown, recipe, seeds=seeds, scale=scale, batch=BATCH, label=label)
+    """Train models of one name side by side as a variant has it, each on its own spirals."""
+    plan, model = PLANS[variant], build(name, seeds)
+    kept = paths.build() / "training" / f"latent_ode-{variant}-{name}-{rate:g}.safetensors"
+    history = fit(
+        model,
+        series(train).until(POINTS),
+        Recipe(plan.steps, rate, "one-cycle", clip=CLIP),
+        seeds=seeds,
+        scale=spirals.NOISE / SCALE,
+        batch=plan.batch,
+        label=f"{name} at {rate:g}",
+        checkpoint=kept if plan.resumable else None,
+    )
     return model, history

@@ -63,6 +63,30 @@ def test_the_setting_with_the_least_validation_error_is_kept(hurried):
     }
 
 
+def test_a_resumable_training_goes_on_where_it_was(monkeypatch, tmp_path):
+    monkeypatch.setattr(spiral_models.paths, "build", lambda: tmp_path)
+    plan = spiral_models.Plan(("ode_times",), steps=3, counts=(30,), batch=4, resumable=True)
+    monkeypatch.setitem(spiral_models.PLANS, "spirals", plan)
+    train = [spiral_models.sets(0, plan.shift, (30,))["train"][30]]
+    _, whole = spiral_models.train_all("spirals", "ode_times", train, [0], 0.01)
+    assert [file.name for file in (tmp_path / "training").iterdir()] == [
+        "latent_ode-spirals-ode_times-0.01.safetensors"
+    ]
+    _, again = spiral_models.train_all("spirals", "ode_times", train, [0], 0.01)
+    assert again.losses == whole.losses
+    assert again.seconds == pytest.approx(whole.seconds)
+    monkeypatch.setitem(spiral_models.PLANS, "spirals", dataclasses.replace(plan, steps=4))
+    with pytest.raises(ModelError, match="recipe"):
+        spiral_models.train_all("spirals", "ode_times", train, [0], 0.01)
+
+
+def test_the_long_budget_is_the_same_for_every_model():
+    long = {k: v for k, v in spiral_models.PLANS.items() if k.startswith("long-")}
+    names = set(spiral_models.LABELS) - {"ode_grid"}
+    assert {plan.models for plan in long.values()} == {(name,) for name in names}
+    assert len({dataclasses.replace(plan, models=()) for plan in long.values()}) == 1
+
+
 def test_the_simple_guesses_have_the_error_that_they_should(hurried):
     rmse = hurried[0][0]["rmse"]
     test = spiral_models.sets(0, spirals.SHIFT)["test"][100]
