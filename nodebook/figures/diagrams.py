@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from nodebook.figures import plotting
 from nodebook.figures.speed import Speed
+from nodebook.figures.text import GLUE
 
 Points = Sequence[Mapping[str, Any]]
 
@@ -29,6 +30,7 @@ LOOKS = {
 }
 """Colour, mark and line of each way; lines of other libraries are broken."""
 OURS = ("backprop", "checkpoint", "compiled", "adjoint", "adjoint, seminorm")
+NONE = "\N{EN DASH}"
 PARTS = {
     "computing": ("computing", plotting.BLUE),
     "memory": ("making, filling and copying tensors", plotting.ORANGE),
@@ -102,19 +104,30 @@ def at_equal_error(speed: Speed, works: Mapping[str, tuple[str, float]]) -> pd.D
     rows = {}
     for work, (title, error) in works.items():
         found = of_work(speed.points, work)
-        rows[f"{title}, to {error:.0e}"] = {
+        rows[f"{title}, {error:.0e}"] = {
             f"{own} / {peer}": told(time_to(found[own], error), time_to(found[peer], error))
             if own in found and peer in found
             else ""
             for own, peer in pairs
         }
-    return pd.DataFrame(rows).rename_axis("our time over theirs")
+    return pd.DataFrame(rows).rename_axis("ours / theirs, at an error of")
+
+
+def range_of(table: pd.DataFrame, pair: str) -> str:
+    """The least and the most of a row of ``at_equal_error``."""
+    found = [x for x in table.loc[pair] if x not in ("", NONE)]
+    return f"{min(found, key=float)}{GLUE}to{GLUE}{max(found, key=float)}"
+
+
+def python_shares(speed: Speed) -> list[float]:
+    """The shares of Python of the ways that are not compiled."""
+    return [point["python"] for point in speed.points if point["way"] != "compiled"]
 
 
 def told(ours: float, theirs: float) -> str:
     """One time over another, or a dash."""
     both = math.isfinite(ours) and math.isfinite(theirs)
-    return f"{ours / theirs:.2g}" if both else "\N{EN DASH}"
+    return f"{ours / theirs:.2g}" if both else NONE
 
 
 def growth(speed: Speed) -> Figure:
@@ -146,7 +159,7 @@ def exponents(speed: Speed) -> pd.DataFrame:
     """The slopes of the logarithm of the time over that of the size, the larger half of sizes."""
     rows = {
         way: {
-            quantity: f"{slope(lines[way]):.2f}" if way in lines else ""
+            quantity: f"{slope(lines[way]):z.2f}" if way in lines else ""
             for quantity, lines in by_quantity(speed.points).items()
         }
         for way in LOOKS

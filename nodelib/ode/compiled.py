@@ -53,7 +53,7 @@ from nodelib.ode.steps import Field, rms, runge_kutta_step, spare, time_like
 from nodelib.ode.tableaus import Tableau
 
 #: Entries that the records of one loop hold of each kind, and how many steps that are.
-ENTRIES, FEWEST, MOST = 1 << 12, 8, 256
+ENTRIES, FEWEST, MOST = 1 << 14, 8, 256
 
 
 @dataclass(frozen=True)

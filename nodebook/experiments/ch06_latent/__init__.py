@@ -1,3 +1,3 @@
 """Chapter 06: latent ODEs."""
 
-EXPERIMENTS = ("latent_listing", "latent_ode", "sampling_rate", "vae_digits")
+EXPERIMENTS = ("latent_listing", "latent_ode", "latent_oracle", "sampling_rate", "vae_digits")

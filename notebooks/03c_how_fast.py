@@ -1,0 +1,332 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,jupyter,-all
+#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # How fast
+#
+# Fast at what? A solver may be quick because its steps are long and its gradient is off. So this page plots
+# the time of a gradient against its *error*, with the tolerance as the knob, for our ways and for those
+# of other libraries: torchdiffeq {cite}`chen2018torchdiffeq`, torchode {cite}`lienen2022torchode`, torchdyn
+# {cite}`poli2021torchdyn` and diffrax {cite}`kidger2021neural`. On a processor, not on a GPU.
+
+# %% jupyter={"source_hidden": true} tags=["setup", "hide-cell"]
+# Where the library is missing, as on Colab, this installs it from the repository.
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+if importlib.util.find_spec("nodelib") is None:
+    home = Path("..").resolve()
+    if not (home / "nodelib").is_dir():
+        home = Path("neural-ode-book").resolve()
+        address = "https://github.com/neural-ode-book/neural-ode-book"
+        clone = ["git", "clone", "--quiet", "--depth=1", address, str(home)]
+        subprocess.run(clone, check=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "--editable", str(home)], check=True)
+    sys.path.insert(0, str(home))
+
+# %%
+import statistics
+import time
+
+import matplotlib.pyplot as plt
+import torch
+from IPython.display import Markdown
+from torch import nn
+
+from nodebook.figures import diagrams as drawn
+from nodebook.figures import plotting, speed
+from nodebook.figures.tables import shown
+from nodelib import integrate, odeint
+
+# %% jupyter={"source_hidden": true} tags=["remove-cell"]
+plotting.use_style()
+curves = speed.measured("precision")
+sizes = speed.measured("growth")
+parts = speed.measured("shares")
+SHORT, KINKS = "tanh, states: 64, outputs: 5", "relu, states: 64, outputs: 100"
+DIGITS = "ODE-Net of MNIST, batch 128"
+LONG = {
+    f"tanh, states: {count}, outputs: 100": title
+    for count, title in (
+        ("1", "one state"),
+        ("64", "64 states"),
+        ("1,024", "1,024 states"),
+    )
+}
+TO = {
+    SHORT: ("5 outputs", 1e-4),
+    **{work: (title, 3e-3) for work, title in LONG.items()},
+    KINKS: ("ReLU", 1e-3),
+    DIGITS: ("MNIST", 1e-1),
+}
+ahead = drawn.at_equal_error(curves, TO)
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+Markdown(
+    f"""What it finds, at the same error:
+
+- compiled by PyTorch, our solve takes
+  {drawn.range_of(ahead, "compiled / torchdiffeq odeint")} of the time of
+  `torchdiffeq.odeint`, least with a single state;
+- **diffrax, compiled by JAX, is faster still**: ours takes
+  {drawn.range_of(ahead, "compiled / diffrax")} times as long;
+- uncompiled, our backprop takes
+  {drawn.range_of(ahead, "backprop / torchdiffeq odeint")} of torchdiffeq's time,
+  less than torchode and torchdyn too;
+- about half the time of an uncompiled solve of a small field goes neither to numbers
+  nor to memory but to Python and what PyTorch does between operators."""
+)
+
+# %% [markdown]
+# ## Time it yourself
+#
+# A time means little: it depends on the processor and on what else runs. A *ratio* of two times means
+# more, if both are taken in one process, in turn, and the median of several counts. That is all the method
+# that there is on this page. The knobs: **change one and run again**.
+
+# %% tags=["parameters"]
+profile = "quick"  # what this page shows is recorded by "nodelib bench"
+seed = 0  # draws the weights and the states
+
+# %% tags=["knobs"]
+states = 64  # in a batch
+outputs = 100  # times at which the solution is wanted
+tolerance = 1e-5  # relative and absolute
+repeats = 5  # of each measurement
+
+
+# %%
+class Network(nn.Module):
+    """A field with one hidden layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(2, 50), nn.Tanh(), nn.Linear(50, 2))
+
+    def forward(self, t, z):
+        return 4 * self.layers(z)
+
+
+torch.manual_seed(seed)
+torch.set_num_threads(1)
+field, z0 = Network(), torch.randn(states, 2)
+times = torch.linspace(0.0, 4.0, outputs)
+parameters = list(field.parameters())
+
+
+def gradient(**settings):
+    start = z0.clone().requires_grad_()
+    z = odeint(field, start, times, rtol=tolerance, atol=tolerance, **settings)
+    return torch.autograd.grad(z.square().sum(), [start, *parameters])
+
+
+# %%
+ways = {
+    "backprop": {"grad": "backprop"},
+    "checkpoint": {"grad": "checkpoint"},
+    "backprop, landing": {"grad": "backprop", "options": {"land": True}},
+}
+taken = {name: [] for name in ways}
+for _ in range(repeats):
+    for name, settings in ways.items():
+        began = time.perf_counter()
+        gradient(**settings)
+        taken[name].append(time.perf_counter() - began)
+middle = {name: statistics.median(seconds) for name, seconds in taken.items()}
+for name, seconds in middle.items():
+    print(f"{name:18s} {seconds / middle['backprop']:.2f}")
+
+# %% [markdown]
+# *Landing* means that a step ends on every output time. By default steps are as long as the tolerance
+# allows, and what lies inside a step is read from its polynomial.
+#
+# ## Time against error
+#
+# Below, each line is one way, and each point one tolerance, from 1e-2 on the left to 1e-6 on the right.
+# Lower is faster and further right is more exact. First a short solve with five outputs, which can also
+# be solved backwards. A time of one is that of `torchdiffeq.odeint` at tolerance 1e-4.
+
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Recorded: time of a gradient against its relative error, for 64 states of a network 2-50-2 with tanh and five output times on [0, 4]. Ours are solid, others broken.", "name": "fig-03-precision"}, "image": {"alt": "Eleven falling lines on logarithmic axes, from large errors on the left to small ones on the right. Both ways of diffrax lie far below all others; torchdiffeq's adjoint lies above all others; our compiled way lies between diffrax and the rest."}} tags=["remove-input"]
+drawn.precision(curves, {SHORT: "64 states, five outputs"})
+plt.show()
+
+# %% [markdown]
+# The continuous adjoint is *more exact* than backprop at the same tolerance, since its backward solve
+# controls the error of the adjoint too; it pays for that with time. Tightening the tolerance by four
+# orders costs everyone a factor of one to four: what separates the libraries is the price of a step, not
+# their number.
+#
+# Next, a longer solve with a hundred outputs, for one state, 64 and 1,024.
+
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Recorded: the same field on [0, 25] with 100 output times, for one state, 64 and 1,024. No way that solves backwards is here: backwards this field runs away.", "name": "fig-03-batches"}, "image": {"alt": "Three panels of lines on logarithmic axes, one below the other. In each diffrax is lowest and our compiled way next; the more states, the closer the others come to them. torchdyn is far above with one and 64 states."}} tags=["remove-input"]
+drawn.precision(curves, LONG)
+plt.show()
+
+# %% [markdown]
+# At a tolerance of 1e-2 some gradients are off by more than their own size: this field forgets little of its
+# errors. torchdyn lands on all hundred outputs, whatever the tolerance, so its error is small and its time
+# does not fall. torchode chooses the steps of every state by itself, as one would want where states differ
+# much. The more states, the more the numbers cost themselves, and the closer the libraries come to each
+# other: with 1,024 our compiled solve and our uncompiled one are hardly apart.
+#
+# Last, a field with kinks, and one that is large: the ODE-Net of {doc}`07_mnist`.
+
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Recorded: a network with ReLU in place of tanh, and a step of training of the ODE-Net of MNIST, batch 128, each solver choosing its own first step, torchdiffeq with the field as document 003 prints it.", "name": "fig-03-kinks"}, "image": {"alt": "Two panels of lines on logarithmic axes. With ReLU all errors fall slowly and unevenly with the tolerance. For the ODE-Net of MNIST the four lines lie close together, ours below torchdiffeq's."}} tags=["remove-input"]
+drawn.precision(curves, {KINKS: "ReLU, 64 states", DIGITS: "ODE-Net of MNIST"})
+plt.show()
+
+# %% [markdown]
+# With kinks the error jumps with the tolerance instead of falling along a line, and for the ODE-Net, which
+# has them too, two digits are not reached at 1e-4. There the field is all the work: no way is far from another,
+# and what is saved is saved inside the field ({doc}`07_mnist`).
+#
+# **Who is ahead at the same error?** The times below are read from the lines at one error for each work.
+# Below one, we are faster.
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+shown(ahead)
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+curves
+
+# %% [markdown]
+# ## How the time grows
+#
+# {numref}`fig-03-growth` changes one size at a time. The exponents are slopes over the larger half of the
+# sizes: 1 is in proportion, 0 is free.
+
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Recorded: milliseconds of a gradient against the number of states, the numbers in a state, the output times, and the evaluations of a solve on a grid.", "name": "fig-03-growth"}, "image": {"alt": "Four panels on logarithmic axes. Against states and numbers in a state the eager ways are flat at first and then rise, the compiled ones rise from the start and stay below or meet them. Against output times all but torchdiffeq are flat. Against evaluations all rise in proportion."}} tags=["remove-input"]
+drawn.growth(sizes)
+plt.show()
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+grown = drawn.exponents(sizes)
+shown(grown)
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+sizes
+
+# %% [markdown]
+# Up to some hundred states the uncompiled ways cost about the same, whatever they are given: their time goes
+# between the operators. A compiled solve pays for the numbers themselves, and so is ahead by most where they
+# are few. More outputs are nearly free for those who read all of a step at once. (Eight states take longer
+# than 64 here because other starts are drawn, which need more steps.)
+#
+# ## Where the time goes
+
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Recorded: the time of a gradient, 64 states and 100 outputs, divided as PyTorch's profiler sees it. Landing is what this library did before it had dense output.", "name": "fig-03-shares"}, "image": {"alt": "Six horizontal bars in three colours. The two of landing are the longest; in all eager ones about half is Python and dispatch; the compiled one is a small fraction, mostly computing."}} tags=["remove-input"]
+drawn.shares(parts)
+plt.show()
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+spent = {point["way"]: point for point in parts.points}
+Markdown(
+    f"""Landing on a hundred outputs calls
+{spent["backprop, landing"]["operators"]:,} operators, reading them
+{spent["backprop"]["operators"]:,}. Either way about half of
+the time is spent between operators, which no faster kernel helps. Compiled,
+{spent["compiled"]["python"]:.0%} is left between them, of a time that is
+{spent["compiled"]["milliseconds"] / spent["backprop"]["milliseconds"]:.0%} of
+that of backprop."""
+)
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+parts
+
+# %% [markdown]
+# ## What to take
+#
+# - Small fields, many solves: `compile=True`, or diffrax. Compiling takes tens of seconds, once for each
+#   shape; it pays from some thousand solves on.
+# - Large fields, such as convolutions: any way; the field is the time. Do not compile.
+# - Many outputs: never land on them, unless you want the smaller error between them that shorter steps
+#   give.
+# - Before comparing libraries, compare errors.
+#
+# ## Exercises
+#
+# ````{exercise} The price of a digit
+# :label: ex-03-digit
+#
+# A method of order 5 needs $h \propto \mathrm{tol}^{1/5}$. By how much should the evaluations of a solve rise from
+# tolerance 1e-3 to 1e-6, and by how much do they?
+# ````
+#
+# ````{solution-start} ex-03-digit
+# :class: dropdown
+# ````
+
+# %%
+counted = [
+    integrate(field, z0, [0.0, 4.0], rtol=x, atol=x).stats.nfe for x in (1e-3, 1e-6)
+]
+print(f"{1000 ** (1 / 5):.1f} by the order, {counted[1] / counted[0]:.1f} counted")
+
+# %% [markdown]
+# The two evaluations that choose the first step, and steps that are shorter than they need be at the loose
+# tolerance, weigh more where there are few: the count rises less than the order says.
+#
+# ````{solution-end}
+# ````
+#
+# ````{exercise} A fair race
+# :label: ex-03-race
+#
+# Someone times library A for a minute, then library B, and reports the quotient of the two means. Name three
+# things that can go wrong.
+# ````
+#
+# ````{solution} ex-03-race
+# :class: dropdown
+#
+# The clock of the processor may differ between the two minutes; take turns instead. One pause of the
+# system moves a mean and hardly a median. And nothing says that A and B have the same error.
+# ````
+#
+# ## Read next
+#
+# {cite}`kidger2021neural`, chapter 5, on what the solvers have in common; {cite}`lienen2022torchode` on
+# steps chosen for every state by itself.
+
+# %% jupyter={"source_hidden": true} tags=["checks", "remove-cell"]
+# What the text says, asserted: a run that falsifies a sentence fails the build.
+for name in ("compiled / torchdiffeq odeint", "backprop / torchdiffeq odeint"):
+    assert all(float(x) < 0.8 for x in ahead.loc[name] if x)
+assert all(1.5 < float(x) < 6 for x in ahead.loc["compiled / diffrax"] if x)
+for peer in ("torchode", "torchdyn"):
+    assert all(float(x) < 0.9 for x in ahead.loc[f"backprop / {peer}"] if x)
+assert 0.4 < min(drawn.python_shares(parts)) < max(drawn.python_shares(parts)) < 0.6
+assert spent["compiled"]["python"] < 0.35
+short = drawn.of_work(curves.points, SHORT)
+for adjoint, plain in zip(short["adjoint"], short["backprop"], strict=True):
+    assert adjoint["error"] < plain["error"]
+    assert adjoint["ratio"] > plain["ratio"]
+for points in short.values():
+    assert points[-1]["ratio"] < 4 * points[0]["ratio"]
+lost = [drawn.of_work(curves.points, work) for work in LONG]
+assert any(points[0]["error"] > 1 for work in lost for points in work.values())
+for work in lost:
+    landed = [point["ratio"] for point in work["torchdyn"]]
+    assert max(landed) < 1.2 * min(landed)
+many = lost[-1]
+for own, plain in zip(many["compiled"], many["backprop"], strict=True):
+    assert 0.6 < own["ratio"] / plain["ratio"] < 1.1
+for points in drawn.of_work(curves.points, DIGITS).values():
+    assert points[-1]["error"] > 1e-2
+if seed == 0 and states == 64:
+    assert 1 < counted[1] / counted[0] < 1000 ** (1 / 5)

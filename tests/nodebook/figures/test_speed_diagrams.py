@@ -1,0 +1,86 @@
+"""Figures and tables of benchmarks of many points."""
+
+import math
+
+import matplotlib.pyplot as plt
+import pytest
+
+from nodebook.figures import diagrams
+from nodebook.figures.speed import Speed
+
+
+def point(way, tolerance, error, ratio, work="w"):
+    return {"work": work, "way": way, "tolerance": tolerance, "error": error, "ratio": ratio}
+
+
+POINTS = [
+    point("backprop", 1e-2, 1e-1, 1.0),
+    point("backprop", 1e-4, 1e-3, 4.0),
+    point("torchdiffeq odeint", 1e-2, 1e-2, 4.0),
+    point("torchdiffeq odeint", 1e-4, 1e-4, 16.0),
+    point("diffrax", 1e-4, 1e-1, 0.1, work="other"),
+    point("compiled", 1e-4, 1e-1, 0.2, work="other"),
+]
+PRECISION = Speed("precision", {"points": POINTS, "ratios": []})
+
+
+@pytest.mark.parametrize(
+    ("error", "wanted"), [(1e-2, 2.0), (1e-3, 4.0), (0.5, 1.0), (1e-4, math.inf)]
+)
+def test_the_time_to_an_error_is_read_from_the_line(error, wanted):
+    assert diagrams.time_to(POINTS[:2], error) == pytest.approx(wanted)
+
+
+def test_ways_are_compared_at_one_error():
+    table = diagrams.at_equal_error(PRECISION, {"w": ("first", 1e-2), "other": ("second", 1e-3)})
+    assert table.loc["backprop / torchdiffeq odeint"].tolist() == ["0.5", ""]
+    assert table.loc["compiled / diffrax"].tolist() == ["", "\N{EN DASH}"]
+    assert (
+        diagrams.range_of(table, "backprop / torchdiffeq odeint")
+        == "0.5\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}0.5"
+    )
+    assert list(table.columns) == ["first, 1e-02", "second, 1e-03"]
+
+
+def test_a_panel_has_a_line_for_each_way_from_large_errors_to_small_ones():
+    figure = diagrams.precision(PRECISION, {"w": "first", "other": "second"})
+    first, second = figure.axes
+    assert len(first.lines) == len(second.lines) == 2
+    assert first.xaxis_inverted()
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "backprop",
+        "compiled",
+        "torchdiffeq odeint",
+        "diffrax",
+    ]
+    plt.close(figure)
+
+
+def growing(way, quantity, power):
+    sizes = (1, 10, 100, 1000)
+    return [
+        {"quantity": quantity, "way": way, "size": size, "milliseconds": 3.0 * size**power}
+        for size in sizes
+    ]
+
+
+def test_exponents_are_slopes_of_logarithms():
+    points = [
+        *growing("backprop", "states", 1.0),
+        *growing("diffrax", "states", 0.5),
+        *growing("backprop", "outputs", 0.0),
+    ]
+    table = diagrams.exponents(Speed("growth", {"points": points, "ratios": []}))
+    assert table.loc["backprop"].tolist() == ["1.00", "0.00"]
+    assert table.loc["diffrax"].tolist() == ["0.50", ""]
+    figure = diagrams.growth(Speed("growth", {"points": points, "ratios": []}))
+    assert [ax.get_xlabel() for ax in figure.axes] == ["states", "outputs"]
+    plt.close(figure)
+
+
+def test_a_bar_is_as_long_as_its_time():
+    shares = {"computing": 0.5, "memory": 0.1, "python": 0.4}
+    points = [{"way": "backprop", "milliseconds": 20.0, **shares}]
+    figure = diagrams.shares(Speed("shares", {"points": points, "ratios": []}))
+    assert sum(bar.get_width() for bar in figure.axes[0].patches) == pytest.approx(20.0)
+    plt.close(figure)
