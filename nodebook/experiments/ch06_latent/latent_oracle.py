@@ -73,8 +73,8 @@ def measured(variant: str, seed: int, counts: tuple[int, ...]) -> dict[str, obje
     metrics: dict[str, object] = {}
     for n in counts:
         model, test = recorded_model(tensors, MODEL, n), parts[n]
-        found = {"encoder": encoded(model, test)}
-        found |= {way: fitted(model, test, found["encoder"], way) for way in WAYS}
+        start = encoded(model, test)
+        found = {"encoder": start, **fitted(model, test, start)}
         for way, state in found.items():
             for part, error in errors(model, test, state).items():
                 metrics[f"rmse.{way}.{n}.{part}"] = error
@@ -93,17 +93,15 @@ def encoded(model: LatentODE, test: spirals.Spirals) -> Tensor:
     return model.encode(first.t, first.x, first.observed)[0]
 
 
-def fitted(model: LatentODE, test: spirals.Spirals, start: Tensor, way: str) -> Tensor:
-    """The most probable states at time 0 given some of the points, (1, N, latent)."""
+def fitted(model: LatentODE, test: spirals.Spirals, start: Tensor) -> dict[str, Tensor]:
+    """The most probable states at time 0 given some of the points, each (1, N, latent)."""
     exact = torch.as_tensor(test.truth / SCALE).float()[None]
     noisy = torch.as_tensor(test.noisy / SCALE).float()[None]
-    place = torch.arange(len(test.t))
-    seen, x = {
-        "observed": (torch.as_tensor(test.observed)[None], noisy),
-        "told": ((place < POINTS).expand(exact.shape[:3]), exact),
-        "ahead": ((place >= POINTS).expand(exact.shape[:3]), exact),
-    }[way]
-    state = start.clone().requires_grad_()
+    shown = torch.as_tensor(test.observed)[None]
+    first = (torch.arange(len(test.t)) < POINTS).expand(shown.shape)
+    seen = torch.cat((shown, first, ~first), 1)  # in the order of WAYS, all ways at once
+    x = torch.cat((noisy, exact, exact), 1)
+    state = start.repeat(1, len(WAYS), 1).requires_grad_()
     optimiser, t = torch.optim.Adam([state], RATE), torch.as_tensor(test.t).float()
     precision = (SCALE / spirals.NOISE) ** 2
     for _ in range(STEPS):
@@ -111,7 +109,7 @@ def fitted(model: LatentODE, test: spirals.Spirals, start: Tensor, way: str) -> 
         loss = precision * torch.where(seen, error, 0.0).sum() + state.square().sum()
         (state.grad,) = torch.autograd.grad(loss, [state])
         optimiser.step()
-    return state.detach()
+    return dict(zip(WAYS, state.detach().chunk(len(WAYS), 1), strict=True))
 
 
 @torch.no_grad()

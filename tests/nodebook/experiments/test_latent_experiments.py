@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from nodebook.evidence import results
 from nodebook.evidence.verification import compare
 from nodebook.experiments.ch06_latent import (
     latent_listing,
     latent_ode,
+    latent_oracle,
     sampling_rate,
     signals,
     spiral_models,
@@ -85,6 +87,22 @@ def test_the_long_budget_is_the_same_for_every_model():
     names = set(spiral_models.LABELS) - {"ode_grid"}
     assert {plan.models for plan in long.values()} == {(name,) for name in names}
     assert len({dataclasses.replace(plan, models=()) for plan in long.values()}) == 1
+
+
+def test_a_state_that_is_found_anew_fits_what_it_was_given_better_than_the_encoders(monkeypatch):
+    monkeypatch.setattr(latent_oracle, "STEPS", 40)
+    tensors = results.one("latent_ode", "longer", 0).tensors()
+    model = spiral_models.recorded_model(tensors, "ode_times", 30)
+    test = spiral_models.sets(0, spirals.SHIFT, (30,))["test"][30]
+    test = test.take(np.concatenate([np.flatnonzero(test.start >= 600)[:5], np.arange(10)]))
+    start = latent_oracle.encoded(model, test)
+    before = latent_oracle.errors(model, test, start)
+    found = latent_oracle.fitted(model, test, start)
+    after = {way: latent_oracle.errors(model, test, state) for way, state in found.items()}
+    assert after["told"]["near"] < 0.5 * before["near"]
+    assert after["told"]["near"] < after["observed"]["near"] < before["near"]
+    assert after["ahead"]["new"] < 0.9 * before["new"]
+    assert after["ahead"]["near"] > before["near"]
 
 
 def test_the_simple_guesses_have_the_error_that_they_should(hurried):
