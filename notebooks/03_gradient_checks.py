@@ -94,7 +94,8 @@ plt.show()
 #    it stops with an error. Checkpoints cure that, for a small part of backprop's memory.
 #
 # Behind it stand {doc}`03a_by_hand` (Euler's method with a pencil, and a printed `Function`
-# examined line by line) and {doc}`03b_cost` (evaluations backwards, and how fast the libraries are).
+# examined line by line), {doc}`03b_cost` (evaluations backwards, and what libraries take at one tolerance)
+# and {doc}`03c_how_fast` (time against error).
 # The documents whose claims are tested are introduced in {doc}`../book/documents`.
 
 # %% [markdown]

@@ -216,7 +216,7 @@ compiled
 # the field more often for it. All three take steps as long as the tolerance allows and read the states at
 # the output times from a polynomial of the step that passes them. With
 # `odeint(..., options={"land": True})` steps end on every output time, which costs more where many are
-# asked for, and errs less between the steps.
+# asked for, and errs less between the steps. {doc}`03c_how_fast` compares times at the same *error*.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 tally("03")
