@@ -149,6 +149,8 @@ def converged() -> pd.DataFrame:
     rows = {}
     for kind, name in NETWORKS.items():
         runs = recorded.runs("heartbeats", f"{kind}.by-beat.converged")
+        if not runs:
+            continue
         losses = ("loss.5", "loss.10", "loss.20")
         rows[name] = {
             "accuracy": spread_of_few(recorded.values(runs, "test.accuracy"), 4),

@@ -1,11 +1,15 @@
 """Steps of training of the printed networks of heartbeats, counted and timed."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from nodebook.experiments.ch09_heartbeats import heartbeat_comparison, heartbeat_times
 from nodelib.models.heartbeats import heartbeat_classifier
+from nodelib.training.heartbeats import Beats
 
 BEATS = torch.rand(3, 187, generator=torch.Generator().manual_seed(0))
 CLASSES = torch.tensor([0, 1, 2])
@@ -43,6 +47,19 @@ def test_more_work_takes_longer(monkeypatch):
     middle = [nn.Linear(2000, 2000) for _ in range(5)]
     large = nn.Sequential(nn.Flatten(), nn.Linear(187, 2000), *middle, nn.Linear(2000, 5))
     assert heartbeat_times.slower(small, large) > 2
+
+
+def test_an_epoch_is_every_whole_batch_once_and_its_start_is_found_again(monkeypatch):
+    rng = np.random.default_rng(0)
+    beats = Beats(rng.random((300, 187), np.float32), rng.integers(5, size=300))
+    monkeypatch.setattr(heartbeat_times, "shown", lambda variant, which: beats)
+    threads = torch.get_num_threads()
+    found = heartbeat_times.epoch(seed=0)
+    assert (found["steps"], torch.get_num_threads()) == (2, threads)
+    assert found["minutes"] > 0
+    assert found["nfe"] >= 13
+    again = heartbeat_times.rederive(SimpleNamespace(variant="epoch", seed=0))
+    assert again == {"nfe_at_start": found["nfe_at_start"]}
 
 
 def test_the_interval_of_a_difference_draws_patients():

@@ -41,6 +41,28 @@ def test_a_classifier_is_audited_under_the_divisions_in_which_it_is_recorded():
     )
 
 
+def test_the_longer_training_is_told_with_its_losses_on_the_way():
+    row = tables.converged().loc["ResNet"]
+    runs = results.read("heartbeats", "resnet.by-beat.converged")
+    assert row["seeds"] == str(len(runs))
+    losses = [run.metric("loss.10") for run in runs]
+    assert row["loss, epoch 10"] == text.spread_of_few(losses)
+
+
+def test_minutes_are_those_of_runs_on_the_processor_alone():
+    own, other = (
+        SimpleNamespace(cpu_seconds=600.0, devices=devices) for devices in ({}, {"a GPU": 3})
+    )
+    assert tables.minutes([own, other]) == "10"
+    assert tables.minutes([other]) == ""
+
+
+def test_times_of_solvers_are_multiples_of_that_of_the_training():
+    table = tables.solvers()
+    assert table.loc["Dormand-Prince, 0.01", "time"].startswith("1.0")
+    assert float(table.loc["Dormand-Prince, 1e-05", "time"].split("\N{NO-BREAK SPACE}")[0]) > 2
+
+
 def test_published_results_are_told_with_their_division():
     table = tables.published()
     assert table.index.name == "DS1 to DS2, published"
