@@ -258,6 +258,9 @@ parts
 #   give.
 # - Before comparing libraries, compare errors.
 #
+# To measure all of it on your machine: `pip install -e ".[bench]"` fetches the other libraries, and
+# `nodelib bench precision`, `growth` and `shares` take some minutes each.
+#
 # ## Exercises
 #
 # ````{exercise} The price of a digit

@@ -186,6 +186,41 @@ Markdown(
 )
 
 # %% [markdown]
+# ### An oracle in the encoder's place
+#
+# Another way to ask: leave the trained field and decoder as they are, and find the state at time 0 anew
+# for every test spiral, by the gradient of the solve. Fitted to the *same noisy points* that the encoder
+# saw, it shows what the encoder leaves. Fitted to the first 100 points *without noise*, it is as good as an
+# encoder could be; what error remains is that of field and decoder. And fitted to the *further points
+# themselves*, it shows what they can express at all. The networks are those that were trained for 12,000
+# steps, see below.
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+oracle = recorded.runs("latent_oracle", "longer")
+ways = {
+    "encoder": "by its encoder",
+    "observed": "fitted to what it saw",
+    "told": "fitted without noise",
+    "ahead": "fitted to the further points",
+}
+by_row(
+    {
+        f"{part}: {text}": over_counts(oracle, f"rmse.{way}.{{}}.{part}")
+        for part in ("familiar", "new")
+        for way, text in ways.items()
+    },
+    "points: state at time 0",
+)
+
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+sources.source("latent_oracle", "longer")
+
+# %% [markdown]
+# **On familiar ground the encoder leaves much of the error; on new ground it leaves nothing.** There a
+# perfect encoder would not help: the trajectories that start right go wrong all the same, where training
+# never was. Other trajectories of the same field come nearer to the further points, but no state is
+# right before and after. So what fails beyond the training spirals is the field, which nothing has taught there.
+#
 # ## Would longer training help?
 #
 # The latent ODE and the baseline, both with times, trained three times as long, both at the rate of
