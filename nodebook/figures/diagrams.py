@@ -7,7 +7,9 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from nodebook.figures import plotting
 from nodebook.figures.speed import Speed
@@ -51,11 +53,22 @@ def precision(speed: Speed, works: Mapping[str, str]) -> Figure:
             look = {"color": colour, "marker": mark, "ls": line, "ms": 5, "lw": 1.1}
             handles[way] = ax.plot(xs, ys, label=way, **look)[0]
         ax.set(xscale="log", yscale="log", title=title, ylabel="time, relative")
+        low, high = ax.get_xlim()
+        label(ax.yaxis, fine=True)
+        label(ax.xaxis, fine=high < 100 * low)
         ax.invert_xaxis()
     axes[-1, 0].set_xlabel("relative error of the gradient")
     told = {way: handles[way] for way in LOOKS if way in handles}
     figure.legend(told.values(), told.keys(), loc="outside upper center", ncols=2)
     return figure
+
+
+def label(axis: Axis, *, fine: bool) -> None:
+    """Label the powers of ten of a logarithmic axis; if ``fine``, twice and five times them too."""
+    axis.set_minor_formatter(NullFormatter())
+    if fine:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
 def of_work(points: Points, work: str) -> dict[str, Points]:

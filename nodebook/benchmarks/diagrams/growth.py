@@ -52,7 +52,7 @@ def measure(repeats: int) -> list[Point]:
             for task in tasks.values():
                 task()
             rounds = [
-                {name: harness.seconds(task) for name, task in tasks.items()}
+                {name: harness.warm_seconds(task) for name, task in tasks.items()}
                 for _ in range(repeats)
             ]
             for name in tasks:

@@ -133,7 +133,12 @@ def measured(work: Work, repeats: int) -> list[Point]:
     rounds = []
     for turn in range(repeats):
         due = [key for key in tasks if turn < SLOW_REPEATS or key not in slow or key == unit]
-        rounds.append({key: harness.seconds(tasks[key]) for key in due})
+        rounds.append(
+            {
+                key: (harness.seconds if key in slow else harness.warm_seconds)(tasks[key])
+                for key in due
+            }
+        )
     points = []
     for way, tolerance in tasks:
         key = (way, tolerance)

@@ -63,7 +63,9 @@ def measure(repeats: int) -> list[Point]:
     }
     for task in tasks.values():
         task()
-    rounds = [{name: harness.seconds(task) for name, task in tasks.items()} for _ in range(repeats)]
+    rounds = [
+        {name: harness.warm_seconds(task) for name, task in tasks.items()} for _ in range(repeats)
+    ]
     return [
         Point(
             name,

@@ -57,9 +57,10 @@ def test_times_are_told_relative_to_the_unit_of_the_same_round(monkeypatch):
         return Way(name, at, joined)
 
     calls = []
-    monkeypatch.setattr(
-        harness, "seconds", lambda task: calls.append(task.key) or durations[task.key]
-    )
+    for name in ("seconds", "warm_seconds"):
+        monkeypatch.setattr(
+            harness, name, lambda task: calls.append(task.key) or durations[task.key]
+        )
     work = precision.Work(
         "w", [way("ours"), way("torchdiffeq odeint")], lambda: torch.ones(1), (1e-2, 1e-3), 1e-2
     )
@@ -70,6 +71,12 @@ def test_times_are_told_relative_to_the_unit_of_the_same_round(monkeypatch):
     assert points["torchdiffeq odeint", 1e-3].repeats == 3
     assert points["torchdiffeq odeint", 1e-2].repeats == 5
     assert calls[4:8] == calls[8:12]  # the rounds, after a warm-up
+
+
+def test_a_warm_time_is_that_of_the_second_call(monkeypatch):
+    calls = []
+    monkeypatch.setattr(harness, "seconds", lambda work: work() or len(calls))
+    assert harness.warm_seconds(lambda: calls.append(1)) == 2
 
 
 def test_every_size_is_that_of_its_quantity_alone(monkeypatch):
