@@ -54,6 +54,26 @@ def test_the_chapter_is_right_about_longer_training():
     assert spiral_models.PLANS["spirals"].steps == 4000
 
 
+def test_the_chapter_is_right_about_the_oracle_in_the_encoders_place():
+    oracle = results.read("latent_oracle", "longer")
+    for n in spiral_models.COUNTS:
+        kept, fresh = (
+            [run.metric(f"kept.{n}.{part}") for run in oracle] for part in ("familiar", "new")
+        )
+        assert 0.65 < np.mean(kept) < 0.8
+        assert min(kept) < 0.5
+        assert max(kept) > 0.85
+        assert 0.95 < np.mean(fresh) < 1.2
+        error = {
+            (way, part): np.mean([run.metric(f"rmse.{way}.{n}.{part}") for run in oracle])
+            for way in ("encoder", "told", "ahead")
+            for part in ("near", "new")
+        }
+        assert error["ahead", "new"] < 0.5 * error["encoder", "new"]
+        assert error["ahead", "near"] > 2 * error["encoder", "near"]
+        assert error["told", "near"] < 0.25 * error["encoder", "near"]
+
+
 def test_new_ground_is_new_in_part_only():
     last = spirals.LAST_START + spirals.POINTS - 1
     starts = np.arange(spiral_models.FAMILIAR, spirals.LAST_START + 1)
