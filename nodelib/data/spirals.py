@@ -88,6 +88,7 @@ def make(
     further: int = POINTS,
     noise: float = NOISE,
     shift: float = SHIFT,
+    last_start: int = LAST_START,
 ) -> Spirals:
     """Draw ``n`` spirals, half of each direction, in random order.
 
@@ -98,9 +99,11 @@ def make(
         seed: of all that is random.
         n: number of spirals, even.
         observed: how many of the first 100 points of each are observed, drawn at random.
-        further: how many more points the grid has after them, at most 200.
+        further: how many more points the grid has after them; the grid of a spiral ends within the
+            1,000 fine steps, so at most 200 if the last start is 700.
         noise: standard deviation of each coordinate's noise.
         shift: distance of the two centres from the origin; 0 for one common centre.
+        last_start: last fine step at which a spiral may begin.
 
     Raises:
         DataError: if a number is out of its range.
@@ -109,13 +112,16 @@ def make(
         raise DataError(f"n = {n}: give an even number of spirals, half go each way round")
     if not 1 <= observed <= POINTS:
         raise DataError(f"observed = {observed}: it must lie between 1 and {POINTS}")
-    if not 0 <= further <= FINE - LAST_START - POINTS:
-        raise DataError(f"further = {further}: it must lie between 0 and 200")
+    if not 0 <= last_start <= FINE - POINTS:
+        raise DataError(f"last_start = {last_start}: it must lie between 0 and {FINE - POINTS}")
+    if not 0 <= further <= FINE - last_start - POINTS:
+        most = FINE - last_start - POINTS
+        raise DataError(f"further = {further}: it must lie between 0 and {most}")
     if noise < 0:
         raise DataError(f"noise = {noise}: a standard deviation is not negative")
     rng = np.random.default_rng(np.random.SeedSequence((seed, 6)))
     clockwise = rng.permutation(np.arange(n) % 2 == 0)
-    start = rng.integers(0, LAST_START + 1, n)
+    start = rng.integers(0, last_start + 1, n)
     order = rng.random((n, POINTS)).argsort(axis=1).argsort(axis=1)
     grid = np.arange(POINTS + further)
     truth = curve(start[:, None] + grid, clockwise[:, None], shift=shift)

@@ -21,7 +21,8 @@ from nodelib.training.series import Series, fit
 class Plan:
     """What a variant trains: models, on ``counts`` points of curves ``shift`` from the origin.
 
-    A training that is ``resumable`` goes on where it was interrupted.
+    ``last_start`` is that of the training spirals alone. A training that is ``resumable`` goes on
+    where it was interrupted.
     """
 
     models: tuple[str, ...]
@@ -30,6 +31,7 @@ class Plan:
     shift: float = spirals.SHIFT
     counts: tuple[int, ...] = (30, 50, 100)
     batch: int = 32
+    last_start: int = spirals.LAST_START
     resumable: bool = False
 
 
@@ -39,6 +41,9 @@ PLANS = {
     "grid-encoder": Plan(("ode_grid",)),
     "longer": Plan(("ode_times",), steps=12_000),
     "longer-recurrent": Plan(("rnn_times",), steps=12_000),
+    "everywhere": Plan(
+        ("ode_times", "rnn_times"), steps=12_000, last_start=spirals.LAST_START + POINTS
+    ),
     **{
         f"long-{name}": Plan((name,), steps=40_000, batch=128, resumable=True)
         for name in ("ode", "ode_times", "rnn", "rnn_times")
@@ -72,13 +77,29 @@ def build(name: str, seeds: Sequence[int]) -> Model:
     return LatentODE(sizes, times=times, nodes=nodes, seeds=seeds)
 
 
-def sets(seed: int, shift: float, counts: Sequence[int] = COUNTS) -> dict[str, dict]:
-    """For each split and number of observations the spirals of a seed."""
+def sets(
+    seed: int,
+    shift: float,
+    counts: Sequence[int] = COUNTS,
+    last_start: int = spirals.LAST_START,
+) -> dict[str, dict]:
+    """For each split and number of observations the spirals of a seed.
+
+    ``last_start`` is that of the training spirals; those of the other parts are always the same.
+    """
     parts = spirals.split(1000, seed)
     whole = {n: spirals.make(seed, observed=n, shift=shift) for n in counts}
-    return {
+    found = {
         part: {n: made.take(which) for n, made in whole.items()} for part, which in parts.items()
     }
+    if last_start != spirals.LAST_START:
+        found["train"] = {
+            n: spirals.make(seed, observed=n, shift=shift, last_start=last_start).take(
+                parts["train"]
+            )
+            for n in counts
+        }
+    return found
 
 
 def series(every: Sequence[spirals.Spirals]) -> Series:

@@ -82,6 +82,15 @@ def test_a_resumable_training_goes_on_where_it_was(monkeypatch, tmp_path):
         spiral_models.train_all("spirals", "ode_times", train, [0], 0.01)
 
 
+def test_spirals_that_begin_later_are_for_training_alone():
+    usual, later = (spiral_models.sets(2, spirals.SHIFT, (30,), last) for last in (700, 800))
+    for part in ("validation", "test"):
+        assert np.array_equal(usual[part][30].noisy, later[part][30].noisy)
+    assert usual["train"][30].start.max() <= 700 < later["train"][30].start.max() <= 800
+    ends = later["train"][30].start + spirals.POINTS
+    assert ends.max() >= usual["test"][30].start.max() + 2 * spirals.POINTS - 5
+
+
 def test_the_long_budget_is_the_same_for_every_model():
     long = {k: v for k, v in spiral_models.PLANS.items() if k.startswith("long-")}
     names = set(spiral_models.LABELS) - {"ode_grid"}
