@@ -70,6 +70,7 @@ def fit(
     seeds: Sequence[int],
     scale: float,
     batch: int,
+    annealed: int = 0,
     label: str = "training",
     checkpoint: Path | None = None,
 ) -> History:
@@ -84,6 +85,8 @@ def fit(
         seeds: one for each network.
         scale: standard deviation of the observations about the model's output.
         batch: series in a step, drawn with replacement.
+        annealed: steps over which the weight of the bound's divergence rises from 0 to 1 (Bowman et
+            al. 2016), for a ``LatentODE``.
         label, checkpoint: as for ``nodelib.training.train``.
     """
     per_series = series.observed.sum(-1).float().mean(-1)
@@ -102,7 +105,7 @@ def fit(
             likelihood, divergence = model.bound(
                 series.t, x, observed, torch.stack(noise)[of], scale
             )
-            value = likelihood - divergence
+            value = likelihood - min(1.0, step / annealed if annealed else 1.0) * divergence
         else:
             value = model.log_likelihood(series.t, x, observed, scale)
         return -value.mean(-1) / per_series

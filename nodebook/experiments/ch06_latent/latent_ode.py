@@ -10,9 +10,10 @@ Variants: ``spirals`` (two centres, as in the public example of the paper's auth
 model); ``longer`` and ``longer-recurrent`` (``ode_times`` and ``rnn_times`` with three times the
 steps); ``everywhere`` (both as longer, trained on spirals that begin at fine step 800 at the
 latest, so that all further points of the test spirals lie where training spirals were observed);
-``long-<model>`` (each of the four models of ``spirals``, with ten times the steps and four times
-the batch, the same for all: about an hour and a half for the latent ODEs and half an hour for the
-others, on one core for all seeds).
+``annealed``, ``larger`` and ``larger-batch`` (``ode_times`` as longer, with the divergence let in
+over 4,000 steps, twice the units, or four times the batch); ``long-<model>`` (each of the four
+models of ``spirals``, with ten times the steps and four times the batch, the same for all: two
+hours for each latent ODE and one and a quarter for each of the others, on one core for all seeds).
 
 Models, with the paper's numbers of units: ``ode``, the latent ODE whose encoder sees no times, as
 in document 003's listing; ``ode_times``, whose encoder gets time differences; ``rnn`` and
@@ -95,7 +96,7 @@ def run_together(variant: str, seeds: Sequence[int]) -> dict[int, results.Outcom
             train = [data[seed]["train"][n] for seed, n in members]
             model, history = train_all(variant, name, train, of_members, rate)
             for k, (seed, n) in enumerate(members):
-                single = alone(name, member_weights(model, k))
+                single = alone(name, member_weights(model, k), plan.sizes)
                 held_out = data[seed]["validation"][n]
                 found[seed].offer(name, n, rate, single, held_out, history.thinned(k, 60))
     return {seed: found[seed].outcome(variant, seed, data[seed]) for seed in seeds}
@@ -134,7 +135,7 @@ class _Found:
             metrics={**measured, **choice},
             history={"training": self.histories, "by_horizon": profile},
             tensors=tensors,
-            parameters=build(PLANS[variant].models[0], [0]).count,
+            parameters=build(PLANS[variant].models[0], [0], PLANS[variant].sizes).count,
         )
 
 

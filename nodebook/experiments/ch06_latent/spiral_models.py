@@ -1,7 +1,7 @@
 """The models of chapter 06 on spirals, and the sets that they are trained and tested on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,13 +16,17 @@ from nodelib.models.networks import load_weights
 from nodelib.training import History, Recipe
 from nodelib.training.series import Series, fit
 
+PAPER = Sizes()
+"""The paper's numbers of units."""
+
 
 @dataclass(frozen=True)
 class Plan:
     """What a variant trains: models, on ``counts`` points of curves ``shift`` from the origin.
 
-    ``last_start`` is that of the training spirals alone. A training that is ``resumable`` goes on
-    where it was interrupted.
+    ``last_start`` is that of the training spirals alone; ``sizes`` are those of latent ODEs, whose
+    divergence is ``annealed`` over so many steps. A training that is ``resumable`` goes on where it
+    was interrupted.
     """
 
     models: tuple[str, ...]
@@ -32,6 +36,8 @@ class Plan:
     counts: tuple[int, ...] = (30, 50, 100)
     batch: int = 32
     last_start: int = spirals.LAST_START
+    sizes: Sizes = PAPER
+    annealed: int = 0
     resumable: bool = False
 
 
@@ -44,6 +50,11 @@ PLANS = {
     "everywhere": Plan(
         ("ode_times", "rnn_times"), steps=12_000, last_start=spirals.LAST_START + POINTS
     ),
+    "annealed": Plan(("ode_times",), steps=12_000, annealed=4000),
+    "larger": Plan(
+        ("ode_times",), steps=12_000, sizes=Sizes(encoder=50, field=(40, 40), decoder=40)
+    ),
+    "larger-batch": Plan(("ode_times",), steps=12_000, batch=128),
     **{
         f"long-{name}": Plan((name,), steps=40_000, batch=128, resumable=True)
         for name in ("ode", "ode_times", "rnn", "rnn_times")
@@ -67,13 +78,14 @@ FAMILIAR = spirals.LAST_START - POINTS
 Model = LatentODE | Forecaster
 
 
-def build(name: str, seeds: Sequence[int]) -> Model:
-    """Untrained models of this name side by side."""
+def build(name: str, seeds: Sequence[int], sizes: Sizes = PAPER) -> Model:
+    """Untrained models of this name side by side; ``sizes`` are those of a latent ODE."""
     times = name.endswith("_times")
     if name.startswith("rnn"):
         return Forecaster(times=times, seeds=seeds)
     nodes = torch.arange(0, 2 * POINTS + 1, NODE) * SPACING
-    sizes = Sizes(places=POINTS) if name == "ode_grid" else Sizes()
+    if name == "ode_grid":
+        sizes = replace(sizes, places=POINTS)
     return LatentODE(sizes, times=times, nodes=nodes, seeds=seeds)
 
 
@@ -130,17 +142,21 @@ def predict(model: Model, shown: Series, stride: float = 1.0) -> np.ndarray:
     return np.concatenate([blank, told.numpy()], axis=2)
 
 
-def alone(name: str, weights: Mapping[str, Tensor]) -> Model:
+def alone(name: str, weights: Mapping[str, Tensor], sizes: Sizes = PAPER) -> Model:
     """One model from its weights."""
-    return load_weights(build(name, [0]), {key: value[None] for key, value in weights.items()})
+    made = build(name, [0], sizes)
+    return load_weights(made, {key: value[None] for key, value in weights.items()})
 
 
-def recorded_model(tensors: Mapping[str, Tensor], name: str, n: int) -> Model:
+def recorded_model(
+    tensors: Mapping[str, Tensor], name: str, n: int, sizes: Sizes = PAPER
+) -> Model:
     """One model of a recorded run."""
     start = f"{name}/{n}/"
     return alone(
         name,
         {key.removeprefix(start): value for key, value in tensors.items() if key.startswith(start)},
+        sizes,
     )
 
 
@@ -148,7 +164,8 @@ def train_all(
     variant: str, name: str, train: Sequence[spirals.Spirals], seeds: Sequence[int], rate: float
 ) -> tuple[Model, History]:
     """Train models of one name side by side as a variant has it, each on its own spirals."""
-    plan, model = PLANS[variant], build(name, seeds)
+    plan = PLANS[variant]
+    model = build(name, seeds, plan.sizes)
     kept = paths.build() / "training" / f"latent_ode-{variant}-{name}-{rate:g}.safetensors"
     history = fit(
         model,
@@ -157,6 +174,7 @@ def train_all(
         seeds=seeds,
         scale=spirals.NOISE / SCALE,
         batch=plan.batch,
+        annealed=plan.annealed,
         label=f"{name} at {rate:g}",
         checkpoint=kept if plan.resumable else None,
     )

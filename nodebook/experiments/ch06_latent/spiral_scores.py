@@ -37,7 +37,7 @@ def measure(
     profile: dict[str, dict] = {}
     for name in PLANS[variant].models:
         for n in PLANS[variant].counts:
-            model = recorded_model(tensors, name, n)
+            model = recorded_model(tensors, name, n, PLANS[variant].sizes)
             test = data["test"][n]
             stride = strides(name, n)[chosen[name][str(n)]["stride"]]
             told = predict(model, series([test]), stride)[0]

@@ -82,6 +82,16 @@ def test_a_resumable_training_goes_on_where_it_was(monkeypatch, tmp_path):
         spiral_models.train_all("spirals", "ode_times", train, [0], 0.01)
 
 
+def test_a_larger_model_is_trained_recorded_and_measured_as_such(monkeypatch):
+    sizes = dataclasses.replace(spiral_models.PAPER, encoder=7, field=(5,))
+    plan = spiral_models.Plan(("ode_times",), steps=1, counts=(30,), sizes=sizes)
+    monkeypatch.setitem(spiral_models.PLANS, "spirals", plan)
+    (outcome,) = latent_ode.run_together("spirals", (1,)).values()
+    assert outcome.parameters == spiral_models.build("ode_times", [0], sizes).count
+    again = latent_ode.rederive(recorded("spirals", 1, outcome))
+    assert again["rmse"]["ode_times"] == outcome.metrics["rmse"]["ode_times"]
+
+
 def test_spirals_that_begin_later_are_for_training_alone():
     usual, later = (spiral_models.sets(2, spirals.SHIFT, (30,), last) for last in (700, 800))
     for part in ("validation", "test"):

@@ -247,6 +247,22 @@ def test_training_improves_the_bound_and_depends_on_the_own_seed_only():
     np.testing.assert_allclose(ends[1], ends[2], rtol=1e-3)
 
 
+def test_an_annealed_training_begins_without_the_divergence_and_ends_with_it():
+    rng = np.random.default_rng(0)
+    t, x = np.arange(10) / 5, rng.standard_normal((6, 10, 2))
+    series = Series.of(t, [x], [np.ones((6, 10), bool)])
+    recipe = Recipe(5, 1e-12)
+
+    def losses(**more):
+        model = LatentODE(Sizes(), times=True, nodes=NODES.float(), seeds=[3])
+        return fit(model, series, recipe, seeds=[3], scale=0.1, batch=4, **more).of()
+
+    plain, rising, never = losses(), losses(annealed=4), losses(annealed=10**9)
+    missing = (plain - rising) / (plain - never)
+    np.testing.assert_allclose(missing, [1.0, 0.75, 0.5, 0.25, 0.0], atol=1e-3)
+    assert (plain > never).all()
+
+
 def test_series_that_do_not_fit_are_refused():
     x, seen = np.zeros((3, 5, 2)), np.ones((3, 5), bool)
     with pytest.raises(ModelError, match="do not fit"):
