@@ -148,9 +148,7 @@ def alone(name: str, weights: Mapping[str, Tensor], sizes: Sizes = PAPER) -> Mod
     return load_weights(made, {key: value[None] for key, value in weights.items()})
 
 
-def recorded_model(
-    tensors: Mapping[str, Tensor], name: str, n: int, sizes: Sizes = PAPER
-) -> Model:
+def recorded_model(tensors: Mapping[str, Tensor], name: str, n: int, sizes: Sizes = PAPER) -> Model:
     """One model of a recorded run."""
     start = f"{name}/{n}/"
     return alone(
