@@ -34,3 +34,15 @@ def test_the_goals_of_accuracy_by_beat_are_reached():
     for kind, claim in (("resnet", "001-resnet-accuracy"), ("ode-net", "001-odenet-accuracy")):
         for run in results.read("heartbeats", f"{kind}.by-beat"):
             assert run.metric("test.accuracy") >= THEIRS[claim]
+
+
+def test_the_longer_training_reaches_its_goal_and_does_not_close_the_distance():
+    for run in results.read("heartbeats", "ode-net.by-beat.converged"):
+        assert run.metric("test.accuracy") >= 0.985
+    for run in results.read("heartbeats", "resnet.by-beat.converged"):
+        losses = [run.metric(f"loss.{epoch}") for epoch in range(1, 21)]
+        assert 12 <= np.argmin(losses) <= 16
+    short = {run.seed: run for run in results.read("heartbeat_comparison", "by-beat")}
+    for run in results.read("heartbeat_comparison", "by-beat.converged"):
+        assert short[run.seed].metric("excess") < run.metric("excess") < 0
+        assert run.metric("verdict") == "lower"
