@@ -84,7 +84,8 @@ Markdown(
   {drawn.range_of(ahead, "compiled / torchdiffeq odeint")} of the time of
   `torchdiffeq.odeint`, least with a single state;
 - **diffrax, compiled by JAX, is faster still**: ours takes
-  {drawn.range_of(ahead, "compiled / diffrax")} times as long;
+  {drawn.range_of(ahead, "compiled / diffrax")} times as long,
+  longest with one state;
 - uncompiled, our backprop takes
   {drawn.range_of(ahead, "backprop / torchdiffeq odeint")} of torchdiffeq's time,
   less than torchode and torchdyn too;
@@ -168,7 +169,7 @@ plt.show()
 # %% [markdown]
 # The continuous adjoint is *more exact* than backprop at the same tolerance, since its backward solve
 # controls the error of the adjoint too; it pays for that with time. Tightening the tolerance by four
-# orders costs everyone a factor of one to four: what separates the libraries is the price of a step, not
+# orders costs everyone a factor of one to five: what separates the libraries is the price of a step, not
 # their number.
 #
 # Next, a longer solve with a hundred outputs, for one state, 64 and 1,024.
@@ -224,8 +225,7 @@ sizes
 # %% [markdown]
 # Up to some hundred states the uncompiled ways cost about the same, whatever they are given: their time goes
 # between the operators. A compiled solve pays for the numbers themselves, and so is ahead by most where they
-# are few. More outputs are nearly free for those who read all of a step at once. (Eight states take longer
-# than 64 here because other starts are drawn, which need more steps.)
+# are few. More outputs are nearly free for those who read all of a step at once.
 #
 # ## Where the time goes
 
@@ -251,7 +251,7 @@ parts
 # %% [markdown]
 # ## What to take
 #
-# - Small fields, many solves: `compile=True`, or diffrax. Compiling takes tens of seconds, once for each
+# - Small fields, many solves: diffrax, or `compile=True` if it is to be PyTorch. Compiling takes tens of seconds, once for each
 #   shape; it pays from some thousand solves on.
 # - Large fields, such as convolutions: any way; the field is the time. Do not compile.
 # - Many outputs: never land on them, unless you want the smaller error between them that shorter steps
@@ -310,7 +310,7 @@ print(f"{1000 ** (1 / 5):.1f} by the order, {counted[1] / counted[0]:.1f} counte
 # What the text says, asserted: a run that falsifies a sentence fails the build.
 for name in ("compiled / torchdiffeq odeint", "backprop / torchdiffeq odeint"):
     assert all(float(x) < 0.8 for x in ahead.loc[name] if x)
-assert all(1.5 < float(x) < 6 for x in ahead.loc["compiled / diffrax"] if x)
+assert all(1.5 < float(x) < 12 for x in ahead.loc["compiled / diffrax"] if x)
 for peer in ("torchode", "torchdyn"):
     assert all(float(x) < 0.9 for x in ahead.loc[f"backprop / {peer}"] if x)
 assert 0.4 < min(drawn.python_shares(parts)) < max(drawn.python_shares(parts)) < 0.6
@@ -320,12 +320,12 @@ for adjoint, plain in zip(short["adjoint"], short["backprop"], strict=True):
     assert adjoint["error"] < plain["error"]
     assert adjoint["ratio"] > plain["ratio"]
 for points in short.values():
-    assert points[-1]["ratio"] < 4 * points[0]["ratio"]
+    assert points[-1]["ratio"] < 5 * points[0]["ratio"]
 lost = [drawn.of_work(curves.points, work) for work in LONG]
 assert any(points[0]["error"] > 1 for work in lost for points in work.values())
 for work in lost:
     landed = [point["ratio"] for point in work["torchdyn"]]
-    assert max(landed) < 1.2 * min(landed)
+    assert max(landed) < 1.3 * min(landed)
 many = lost[-1]
 for own, plain in zip(many["compiled"], many["backprop"], strict=True):
     assert 0.6 < own["ratio"] / plain["ratio"] < 1.1
