@@ -51,7 +51,6 @@ from nodelib.training.memory import keep_freed_memory
 
 VARIANTS = ("printed", "epoch")
 SEEDS = (0,)
-UNFINISHED = True
 NEEDS = ("mitdb",)
 TOLERANCE = {"forward.*": 0.2, "backward.*": 0.2, "grows.*": 0.2, "nfe_at_start": 0.5}
 
