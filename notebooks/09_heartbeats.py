@@ -321,7 +321,7 @@ points."""
 )
 
 # %% [markdown]
-# Both get better for longer, and **the distance shrinks to a few beats in a thousand, but does not close**.
+# Both get better for longer, and **the distance shrinks, from three beats in a thousand to two, but does not close**.
 # The ResNet has three times the parameters, and its loss on the test beats is lowest after some fifteen epochs.
 # *Recorded:* `heartbeats`, variants `….by-beat.converged`; `heartbeat_comparison`, `by-beat.converged`.
 #
