@@ -83,6 +83,11 @@ class Autonomous(nn.Module):
         return slope - self.pull * z if self.pull else slope
 
 
+def starts(states: int, size: int = 2) -> Tensor:
+    """States (states, size) in float32 at which solves of ``Autonomous`` begin."""
+    return torch.randn(states, size, generator=torch.Generator().manual_seed(1))
+
+
 def linear(seed: int) -> Problem:
     """``dz/dt = A z`` and the loss ``|z(t1) - (1, 1)|^2 / 2``.
 

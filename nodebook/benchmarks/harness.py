@@ -11,7 +11,7 @@ import json
 import pkgutil
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,10 +102,8 @@ def measure(contest: Contest, repeats: int = REPEATS) -> Ratio:
         torch.set_num_threads(1)
     try:
         contest.ours(), contest.theirs()
-        ours, theirs = [], []
-        for _ in range(repeats):
-            ours.append(timed(contest.ours))
-            theirs.append(timed(contest.theirs))
+        sides = {"ours": contest.ours, "theirs": contest.theirs}
+        ours, theirs = in_turn(sides, repeats, timed).values()
     finally:
         torch.set_num_threads(threads)
     ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
@@ -169,6 +167,17 @@ def warm_seconds(work: Timed) -> float:
     """The same right after the work was done once, so that what it needs is in the caches."""
     work()
     return seconds(work)
+
+
+def in_turn(
+    tasks: Mapping[Any, Timed], repeats: int, timed: Callable[[Timed], float] = warm_seconds
+) -> dict[Any, list[float]]:
+    """Seconds of each of the tasks, which are taken in turn so often."""
+    taken: dict[Any, list[float]] = {key: [] for key in tasks}
+    for _ in range(repeats):
+        for key, task in tasks.items():
+            taken[key].append(timed(task))
+    return taken
 
 
 def _processor_seconds(work: Timed) -> float:

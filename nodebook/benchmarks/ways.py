@@ -10,7 +10,7 @@ differentiated through their steps. diffrax (Kidger 2021) is compiled by JAX, wh
 import copy
 import functools
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,14 @@ from nodebook.benchmarks.gradient_problems import Autonomous
 from nodelib.ode.gradients import odeint
 
 Work = Callable[[], Any]
+
+SOLVERS: Mapping[str, Callable[..., Tensor]] = {
+    "backprop": functools.partial(odeint, grad="backprop"),
+    "checkpoint": odeint,
+    "compiled": functools.partial(odeint, compile=True),
+    "torchdiffeq odeint": torchdiffeq.odeint,
+}
+"""The ways that are always at hand and solve nothing backwards."""
 
 PART = 64
 """States whose reference is computed together."""
@@ -50,12 +58,7 @@ def ways(field: Autonomous, z0: Tensor, times: Tensor, *, adjoints: bool) -> lis
 
     ``adjoints``: also those that solve backwards, which not every field bears.
     """
-    solvers: dict[str, Callable[..., Tensor]] = {
-        "backprop": functools.partial(odeint, grad="backprop"),
-        "checkpoint": odeint,
-        "compiled": functools.partial(odeint, compile=True),
-        "torchdiffeq odeint": torchdiffeq.odeint,
-    }
+    solvers = dict(SOLVERS)
     if adjoints:
         seminorm = {"adjoint_seminorm": True}
         solvers["adjoint"] = functools.partial(odeint, grad="adjoint")

@@ -15,7 +15,7 @@ import torchdiffeq
 
 from nodebook.benchmarks import diffrax_peer
 from nodebook.benchmarks.contests.gradients import gradient
-from nodebook.benchmarks.gradient_problems import ACTIVATIONS, Autonomous
+from nodebook.benchmarks.gradient_problems import ACTIVATIONS, Autonomous, starts
 from nodebook.benchmarks.harness import Contest
 from nodelib.ode.gradients import odeint
 
@@ -31,7 +31,7 @@ def contests() -> list[Contest]:
     for activation in ACTIVATIONS:
         field = Autonomous(activation)
         for batch in BATCHES:
-            z0 = torch.randn(batch, 2, generator=torch.Generator().manual_seed(1))
+            z0 = starts(batch)
             run = functools.partial(
                 gradient, field=field, z0=z0, times=times, tolerances=TOLERANCES
             )

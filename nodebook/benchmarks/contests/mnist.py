@@ -78,8 +78,7 @@ def contests() -> list[Contest]:
     for name, settings, peers in rounds:
         own = network(settings)
         for (peer_name, solver), (printed, first_step) in itertools.product(PEERS.items(), peers):
-            peer = network({})
-            peer.body = Peer(solver, peer.body.f, printed=printed, first_step=first_step)
+            peer = peer_network(solver, printed=printed, first_step=first_step)
             field = "printed" if printed else "our"
             made.append(
                 Contest(
@@ -101,6 +100,13 @@ def network(settings: Mapping[str, Any]) -> ConvClassifier:
     """The ODE-Net of seed 0 with other settings of its solver."""
     made = classifier("ode-net", seed=0)
     made.body.settings = {**SOLVERS["ode-net"], **settings}
+    return made
+
+
+def peer_network(solver: Callable[..., Tensor], **settings: Any) -> ConvClassifier:
+    """The ODE-Net of seed 0 with its block solved by a peer; the settings are those of ``Peer``."""
+    made = network({})
+    made.body = Peer(solver, made.body.f, **settings)
     return made
 
 

@@ -12,13 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-import torchdiffeq
 from torch import Tensor
 
 from nodebook.benchmarks import harness
-from nodebook.benchmarks.gradient_problems import Autonomous
-from nodebook.benchmarks.ways import ways
-from nodelib.ode.gradients import odeint
+from nodebook.benchmarks.gradient_problems import Autonomous, starts
+from nodebook.benchmarks.ways import SOLVERS, ways
 
 SIZES = {
     "states": (1, 8, 64, 256, 1024, 4096),
@@ -51,13 +49,8 @@ def measure(repeats: int) -> list[Point]:
             tasks = dict(works(quantity, size))
             for task in tasks.values():
                 task()
-            rounds = [
-                {name: harness.warm_seconds(task) for name, task in tasks.items()}
-                for _ in range(repeats)
-            ]
-            for name in tasks:
-                taken = [1e3 * seconds[name] for seconds in rounds]
-                low, middle, high = statistics.quantiles(taken, n=4)
+            for name, seconds in harness.in_turn(tasks, repeats).items():
+                low, middle, high = (1e3 * x for x in statistics.quantiles(seconds, n=4))
                 points.append(Point(quantity, name, size, middle, low, high, repeats))
     return points
 
@@ -68,7 +61,7 @@ def works(quantity: str, size: int) -> Iterator[tuple[str, harness.Timed]]:
     numbers = size if quantity == "numbers in a state" else 2
     outputs = size if quantity == "output times" else 100
     field = Autonomous("tanh", numbers)
-    z0 = torch.randn(states, numbers, generator=torch.Generator().manual_seed(1))
+    z0 = starts(states, numbers)
     if quantity == "evaluations":
         yield from on_grid(field, z0, size // STAGES)
         return
@@ -79,18 +72,12 @@ def works(quantity: str, size: int) -> Iterator[tuple[str, harness.Timed]]:
 
 def on_grid(field: Autonomous, z0: Tensor, steps: int) -> Iterator[tuple[str, harness.Timed]]:
     """The gradient of the end of a solve on a grid."""
-    grid = {"method": "rk4_38", "options": {"num_steps": steps}}
-    solvers: dict[str, Callable[..., Tensor]] = {
-        "backprop": functools.partial(odeint, grad="backprop", **grid),
-        "checkpoint": functools.partial(odeint, **grid),
-        "compiled": functools.partial(odeint, compile=True, **grid),
-        # torchdiffeq calls the 3/8 rule so
-        "torchdiffeq odeint": functools.partial(
-            torchdiffeq.odeint, method="rk4", options={"step_size": END / steps}
-        ),
-    }
-    for name, solver in solvers.items():
-        yield name, functools.partial(of_end, solver, field, z0)
+    for name, solver in SOLVERS.items():
+        if name.startswith("torchdiffeq"):  # which calls the 3/8 rule so
+            grid = {"method": "rk4", "options": {"step_size": END / steps}}
+        else:
+            grid = {"method": "rk4_38", "options": {"num_steps": steps}}
+        yield name, functools.partial(of_end, functools.partial(solver, **grid), field, z0)
 
 
 def of_end(solver: Callable[..., Tensor], field: Autonomous, z0: Tensor) -> tuple[Tensor, ...]:

@@ -14,24 +14,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torchdiffeq
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from nodebook.benchmarks import harness
 from nodebook.benchmarks.contests.gradients import gradient
-from nodebook.benchmarks.gradient_problems import Autonomous
-from nodelib.ode.gradients import odeint
+from nodebook.benchmarks.gradient_problems import Autonomous, starts
+from nodebook.benchmarks.ways import SOLVERS
 
-LAND = {"options": {"land": True}}
-SOLVERS: dict[str, Callable[..., Tensor]] = {
-    "backprop, landing": functools.partial(odeint, grad="backprop", **LAND),
-    "backprop": functools.partial(odeint, grad="backprop"),
-    "checkpoint, landing": functools.partial(odeint, **LAND),
-    "checkpoint": odeint,
-    "compiled": functools.partial(odeint, compile=True),
-    "torchdiffeq odeint": torchdiffeq.odeint,
-}
+LANDING = ("backprop", "checkpoint")
+"""The ways that are also measured as they were before there was dense output."""
 MEMORY = ("empty", "zeros", "ones", "new_", "fill_", "zero_", "clone", "copy_", "cat", "stack")
 """How names of operators begin that make, fill, copy or join tensors."""
 
@@ -55,24 +47,21 @@ class Point:
 def measure(repeats: int) -> list[Point]:
     """Time all ways in turn, then profile each."""
     field, times = Autonomous("tanh"), torch.linspace(0.0, 25.0, 100)
-    z0 = torch.randn(64, 2, generator=torch.Generator().manual_seed(1))
+    solvers: dict[str, Callable[..., Tensor]] = {}
+    for name, solver in SOLVERS.items():
+        if name in LANDING:
+            solvers[f"{name}, landing"] = functools.partial(solver, options={"land": True})
+        solvers[name] = solver
     tolerances = {"rtol": 1e-5, "atol": 1e-5}
     tasks = {
-        name: functools.partial(gradient, solver, field, z0, times, tolerances)
-        for name, solver in SOLVERS.items()
+        name: functools.partial(gradient, solver, field, starts(64), times, tolerances)
+        for name, solver in solvers.items()
     }
     for task in tasks.values():
         task()
-    rounds = [
-        {name: harness.warm_seconds(task) for name, task in tasks.items()} for _ in range(repeats)
-    ]
+    taken = harness.in_turn(tasks, repeats)
     return [
-        Point(
-            name,
-            1e3 * statistics.median(taken[name] for taken in rounds),
-            *shares(task),
-            repeats,
-        )
+        Point(name, 1e3 * statistics.median(taken[name]), *shares(task), repeats)
         for name, task in tasks.items()
     ]
 
