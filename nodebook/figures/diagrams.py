@@ -7,8 +7,10 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from nodebook.figures import plotting
@@ -48,10 +50,7 @@ def precision(speed: Speed, works: Mapping[str, str]) -> Figure:
     handles = {}
     for ax, (work, title) in zip(axes[:, 0], works.items(), strict=True):
         for way, points in of_work(speed.points, work).items():
-            colour, mark, line = LOOKS[way]
-            xs, ys = ([point[key] for point in points] for key in ("error", "ratio"))
-            look = {"color": colour, "marker": mark, "ls": line, "ms": 5, "lw": 1.1}
-            handles[way] = ax.plot(xs, ys, label=way, **look)[0]
+            handles[way] = line(ax, way, [(p["error"], p["ratio"]) for p in points])
         ax.set(xscale="log", yscale="log", title=title, ylabel="time, relative")
         low, high = ax.get_xlim()
         label(ax.yaxis, fine=True)
@@ -61,6 +60,13 @@ def precision(speed: Speed, works: Mapping[str, str]) -> Figure:
     told = {way: handles[way] for way in LOOKS if way in handles}
     figure.legend(told.values(), told.keys(), loc="outside upper center", ncols=2)
     return figure
+
+
+def line(ax: Axes, way: str, points: Sequence[tuple[float, float]]) -> Line2D:
+    """The line of one way through its points."""
+    colour, mark, style = LOOKS[way]
+    xs, ys = zip(*points, strict=True)
+    return ax.plot(xs, ys, label=way, color=colour, marker=mark, ls=style, ms=5, lw=1.1)[0]
 
 
 def label(axis: Axis, *, fine: bool) -> None:
@@ -150,10 +156,7 @@ def growth(speed: Speed) -> Figure:
     handles = {}
     for ax, (quantity, lines) in zip(axes, panels.items(), strict=True):
         for way, points in lines.items():
-            colour, mark, line = LOOKS[way]
-            xs, ys = zip(*points, strict=True)
-            look = {"color": colour, "marker": mark, "ls": line, "ms": 5, "lw": 1.1}
-            handles[way] = ax.plot(xs, ys, label=way, **look)[0]
+            handles[way] = line(ax, way, points)
         ax.set(xscale="log", yscale="log", xlabel=quantity, ylabel="milliseconds")
     figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=2)
     return figure
