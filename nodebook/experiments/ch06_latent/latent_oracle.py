@@ -21,20 +21,18 @@ Variants are of ``latent_ode``. Metrics, ``n`` being 30, 50 or 100, and
 - ``kept.<n>.familiar``, ``.new``: error with ``told`` over that with the encoder
 """
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from nodebook.evidence import results
 from nodebook.experiments.ch06_latent.spiral_models import (
     COUNTS,
-    FAMILIAR,
     PLANS,
     SCALE,
     recorded_model,
-    series,
     sets,
 )
+from nodebook.experiments.ch06_latent.spiral_scores import by_ground, states
 from nodelib.data import spirals
 from nodelib.data.spirals import POINTS
 from nodelib.models.latent.ode import LatentODE
@@ -73,7 +71,7 @@ def measured(variant: str, seed: int, counts: tuple[int, ...]) -> dict[str, obje
     metrics: dict[str, object] = {}
     for n in counts:
         model, test = recorded_model(tensors, MODEL, n), parts[n]
-        start = encoded(model, test)
+        start = torch.as_tensor(states(model, test))[None]
         found = {"encoder": start, **fitted(model, test, start)}
         for way, state in found.items():
             for part, error in errors(model, test, state).items():
@@ -84,13 +82,6 @@ def measured(variant: str, seed: int, counts: tuple[int, ...]) -> dict[str, obje
                     metrics[f"rmse.{way}.{n}.{part}"] / metrics[f"rmse.encoder.{n}.{part}"]
                 )
     return metrics
-
-
-@torch.no_grad()
-def encoded(model: LatentODE, test: spirals.Spirals) -> Tensor:
-    """Means of the states at time 0 by the encoder, (1, N, latent)."""
-    first = series([test]).until(POINTS)
-    return model.encode(first.t, first.x, first.observed)[0]
 
 
 def fitted(model: LatentODE, test: spirals.Spirals, start: Tensor) -> dict[str, Tensor]:
@@ -117,9 +108,4 @@ def errors(model: LatentODE, test: spirals.Spirals, state: Tensor) -> dict[str, 
     """Errors of the trajectories from these states, against the curve."""
     t = torch.as_tensor(test.t).float()
     error = SCALE * model.decode(model.trajectory(state, t))[0].numpy() - test.truth
-    familiar: np.ndarray = test.start < FAMILIAR
-    return {
-        "near": rms(error[:, :POINTS]),
-        "familiar": rms(error[familiar, POINTS:]),
-        "new": rms(error[~familiar, POINTS:]),
-    }
+    return {"near": rms(error[:, :POINTS]), **by_ground(error[:, POINTS:], test)}

@@ -46,8 +46,7 @@ def measure(
             entry = {
                 "truth": rms(errors),
                 "noisy": rms((told - test.noisy)[:, POINTS:]),
-                "familiar": rms(errors[test.start < FAMILIAR]),
-                "new": rms(errors[test.start >= FAMILIAR]),
+                **by_ground(errors, test),
                 "first_tenth": tenths[0],
                 "last_tenth": tenths[-1],
             }
@@ -67,6 +66,12 @@ def measure(
         rmse.setdefault("hold", {})[str(n)] = {"truth": rms(held - ahead)}
         rmse.setdefault("family", {})[str(n)] = {"truth": rms(known[:, POINTS:] - ahead)}
     return {"rmse": rmse, **found, **_ratios(rmse)}, profile
+
+
+def by_ground(errors: np.ndarray, test: spirals.Spirals) -> dict[str, float]:
+    """Root mean squares on "familiar" and on "new" ground of errors on the further points."""
+    familiar = test.start < FAMILIAR
+    return {"familiar": rms(errors[familiar]), "new": rms(errors[~familiar])}
 
 
 def _ratios(rmse: Mapping[str, Mapping]) -> dict[str, dict]:

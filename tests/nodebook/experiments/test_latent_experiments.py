@@ -114,7 +114,7 @@ def test_a_state_that_is_found_anew_fits_what_it_was_given_better_than_the_encod
     model = spiral_models.recorded_model(tensors, "ode_times", 30)
     test = spiral_models.sets(0, spirals.SHIFT, (30,))["test"][30]
     test = test.take(np.concatenate([np.flatnonzero(test.start >= 600)[:5], np.arange(10)]))
-    start = latent_oracle.encoded(model, test)
+    start = torch.as_tensor(spiral_scores.states(model, test))[None]
     before = latent_oracle.errors(model, test, start)
     found = latent_oracle.fitted(model, test, start)
     after = {way: latent_oracle.errors(model, test, state) for way, state in found.items()}
