@@ -4,6 +4,8 @@
 modules beside them are what they share. The module of an experiment has:
 
 - ``VARIANTS: tuple[str, ...]`` and ``SEEDS: tuple[int, ...]``: what is recorded,
+- optionally ``ONCE: tuple[str, ...]``: those of the variants that are recorded with the first seed
+  alone,
 - ``NEEDS: tuple[str, ...]``: the data sets that must be complete,
 - ``run(variant, seed) -> results.Outcome``, or ``run_together(variant, seeds)``, which trains all
   seeds side by side and returns an outcome for each seed; it needs ``rederive``,
@@ -91,12 +93,19 @@ def load(name: str) -> ModuleType:
         lacking.append("rederive")
     if lacking:
         raise ResultsError(f"experiment {name!r} does not define {', '.join(lacking)}")
-    if unknown := set(getattr(module, "SAMPLE", ())) - set(module.VARIANTS):
-        raise ResultsError(
-            f"experiment {name!r} has in SAMPLE what is not among its VARIANTS: "
-            f"{', '.join(sorted(unknown))}"
-        )
+    for listing in ("SAMPLE", "ONCE"):
+        if unknown := set(getattr(module, listing, ())) - set(module.VARIANTS):
+            raise ResultsError(
+                f"experiment {name!r} has in {listing} what is not among its VARIANTS: "
+                f"{', '.join(sorted(unknown))}"
+            )
     return module
+
+
+def planned(name: str, variant: str) -> tuple[int, ...]:
+    """The seeds with which a variant of an experiment is recorded."""
+    module = load(name)
+    return module.SEEDS[:1] if variant in getattr(module, "ONCE", ()) else module.SEEDS
 
 
 def missing_data(name: str) -> list[str]:
@@ -123,7 +132,7 @@ def data_remedy(missing: Sequence[str]) -> str:
 def record(
     name: str, variants: Sequence[str] | None = None, seeds: Sequence[int] | None = None
 ) -> list[Path]:
-    """Run an experiment for each variant and seed (default: all), time it, and record it.
+    """Run an experiment for each variant and seed (default: all planned), time it, and record it.
 
     Raises:
         ResultsError: if a variant is unknown, a data set that it needs is not complete here, or
@@ -140,15 +149,13 @@ def record(
     if missing := missing_data(name):
         raise ResultsError(f"experiment {name!r} {data_remedy(missing)}")
     recording.check_writable(name)  # before hours of work
-    seeds = module.SEEDS if seeds is None else seeds
     together = hasattr(module, "run_together")
-    groups = [tuple(seeds)] if together else [(seed,) for seed in seeds]
-    return [
-        path
-        for variant in variants
-        for group in groups
-        for path in _record_group(module, name, variant, group, together)
-    ]
+    paths = []
+    for variant in variants:
+        wanted = planned(name, variant) if seeds is None else tuple(seeds)
+        for group in [wanted] if together else [(seed,) for seed in wanted]:
+            paths += _record_group(module, name, variant, group, together)
+    return paths
 
 
 def renew(profile: str, *names: str) -> None:

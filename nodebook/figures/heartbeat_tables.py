@@ -279,7 +279,8 @@ def missing(experiments: Sequence[str]) -> list[str]:
         module, runs = registry.load(name), recorded.runs(name)
         done = {(run.variant, run.seed) for run in runs}
         for variant in module.VARIANTS:
-            seeds = [str(seed) for seed in module.SEEDS if (variant, seed) not in done]
+            planned = registry.planned(name, variant)
+            seeds = [str(seed) for seed in planned if (variant, seed) not in done]
             if seeds:
                 word = "seed" if len(seeds) == 1 else "seeds"
                 left.setdefault((name, f"{word} {', '.join(seeds)}"), []).append(variant)

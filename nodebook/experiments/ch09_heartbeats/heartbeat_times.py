@@ -18,7 +18,8 @@ Its metrics:
 - ``grows.<tolerance>``: evaluations of both passes, trained over untrained; ``rises``: "yes" if
   over 1 at each tolerance
 
-``epoch``: our ODE-Net is trained by beat with the plan of ``heartbeats``, cut to one epoch, on two
+``epoch`` and ``epoch-rk4``: our ODE-Net, by Dormand-Prince and by two steps of the classical
+Runge-Kutta method, is trained by beat with the plan of ``heartbeats``, cut to one epoch, on two
 threads:
 
 - ``minutes`` by the clock, ``steps``, and ``nfe``, mean evaluations of the field in a forward pass
@@ -49,7 +50,10 @@ from nodelib.training.batches import shuffled
 from nodelib.training.heartbeats import fit
 from nodelib.training.memory import keep_freed_memory
 
-VARIANTS = ("printed", "epoch")
+EPOCHS = {"epoch": "ode-net.by-beat", "epoch-rk4": "ode-net-rk4.by-beat"}
+"""The variant of ``heartbeats`` of which one epoch is timed."""
+
+VARIANTS = ("printed", *EPOCHS)
 SEEDS = (0,)
 NEEDS = ("mitdb",)
 TOLERANCE = {"forward.*": 0.2, "backward.*": 0.2, "grows.*": 0.2, "nfe_at_start": 0.5}
@@ -63,14 +67,14 @@ THREADS = 2
 def run(variant: str, seed: int) -> results.Outcome:
     """Count and time."""
     keep_freed_memory()
-    metrics = epoch(seed) if variant == "epoch" else steps(seed)
+    metrics = epoch(EPOCHS[variant], seed) if variant in EPOCHS else steps(seed)
     return results.Outcome(metrics=metrics, data=[sets.whole("by-beat").provenance])
 
 
 def rederive(recorded: results.Run) -> dict[str, object]:
     """The evaluations; times are of one machine."""
-    if recorded.variant == "epoch":
-        return {"nfe_at_start": at_start(recorded.seed)}
+    if recorded.variant in EPOCHS:
+        return {"nfe_at_start": at_start(EPOCHS[recorded.variant], recorded.seed)}
     return evaluations(recorded.seed)
 
 
@@ -85,10 +89,10 @@ def steps(seed: int) -> dict[str, object]:
     return metrics
 
 
-def epoch(seed: int) -> dict[str, object]:
+def epoch(variant: str, seed: int) -> dict[str, object]:
     """A training of one epoch, timed."""
-    beats, plan = shown("ode-net.by-beat", "train"), replace(PLAN, epochs=1)
-    network, threads = untrained("ode-net.by-beat", seed), torch.get_num_threads()
+    beats, plan = shown(variant, "train"), replace(PLAN, epochs=1)
+    network, threads = untrained(variant, seed), torch.get_num_threads()
     torch.set_num_threads(THREADS)
     try:
         history = fit(network, beats, plan, seed=seed, label="one epoch").history
@@ -103,9 +107,9 @@ def epoch(seed: int) -> dict[str, object]:
 
 
 @torch.no_grad()
-def at_start(seed: int) -> float:
+def at_start(variant: str, seed: int) -> float:
     """Evaluations of the field in the first forward pass of that training."""
-    network, beats = untrained("ode-net.by-beat", seed), shown("ode-net.by-beat", "train")
+    network, beats = untrained(variant, seed), shown(variant, "train")
     x, _, _ = beats.tensors(torch.device("cpu"))
     network(x[shuffled(len(x), PLAN.batch, seed=seed)(0)])
     return float(network.body.stats.nfe)

@@ -57,6 +57,14 @@ def test_a_part_of_the_seeds_can_be_recorded(together):
     assert results.one("toy", "a", 2).together == 1
 
 
+def test_a_variant_that_is_planned_once_is_recorded_with_the_first_seed(together):
+    together.ONCE = ("b",)
+    registry.record("toy")
+    assert together.calls == [("a", (0, 1, 2)), ("b", (0,))]
+    registry.record("toy", ["b"], [2])
+    assert together.calls[2:] == [("b", (2,))]
+
+
 def test_nothing_is_run_where_nothing_can_be_written(together, monkeypatch):
     def full(dir):
         raise OSError(errno.EROFS, "Read-only file system")
@@ -87,7 +95,9 @@ def test_runs_that_were_made_side_by_side_verify_from_their_weights(together):
 @pytest.mark.parametrize("name", registry.names())
 def test_every_variant_and_seed_is_recorded_from_committed_code(name):
     module, runs = registry.load(name), results.read(name)
-    planned = {(variant, seed) for variant in module.VARIANTS for seed in module.SEEDS}
+    planned = {
+        (variant, seed) for variant in module.VARIANTS for seed in registry.planned(name, variant)
+    }
     assert not any(run.modified for run in runs)
     if getattr(module, "UNFINISHED", False):
         assert {(run.variant, run.seed) for run in runs} < planned, "finished: drop UNFINISHED"
@@ -115,11 +125,13 @@ def test_a_module_that_lacks_something_is_named(monkeypatch, has, lacks):
         registry.load("gradient_memory")
 
 
-def test_a_sample_of_what_is_no_variant_is_refused(monkeypatch):
-    module = SimpleNamespace(VARIANTS=("a",), SEEDS=(0,), NEEDS=(), run=None, SAMPLE=("a", "b"))
+@pytest.mark.parametrize("listing", ["SAMPLE", "ONCE"])
+def test_a_list_with_what_is_no_variant_is_refused(monkeypatch, listing):
+    has = {"VARIANTS": ("a",), "SEEDS": (0,), "NEEDS": (), "run": None, listing: ("a", "b")}
+    module = SimpleNamespace(**has)
     monkeypatch.setattr(registry, "chapters", lambda: {"ch03_gradients": ("gradient_memory",)})
     monkeypatch.setattr(registry.importlib, "import_module", lambda name: module)
-    with pytest.raises(ResultsError, match=r"not among its VARIANTS: b$"):
+    with pytest.raises(ResultsError, match=rf"{listing} what is not among its VARIANTS: b$"):
         registry.load("gradient_memory")
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import f1_score
 
 from nodebook.experiments.ch09_heartbeats import heartbeats
@@ -87,6 +88,7 @@ def test_dropped_samples_are_filled_in_along_straight_lines():
         ("resnet-rr.inter-patient", 4, None),
         ("ode-net-rr.inter-patient", 4, "backprop"),
         ("ode-net-adjoint.by-beat", 0, "adjoint"),
+        ("ode-net-rk4.by-beat", 0, "backprop"),
         ("one-block.inter-patient", 0, None),
     ],
 )
@@ -95,3 +97,10 @@ def test_a_variant_names_its_network(variant, features, grad):
     assert variant in heartbeats.VARIANTS
     assert network.features == features
     assert getattr(network.body, "settings", {}).get("grad") == grad
+
+
+def test_by_runge_kutta_the_ode_net_takes_two_steps_of_four_evaluations():
+    network = heartbeats.untrained("ode-net-rk4.by-beat", 0)
+    beats = torch.rand(2, 187, generator=torch.Generator().manual_seed(0))
+    network(beats)
+    assert network.body.stats.nfe == 8

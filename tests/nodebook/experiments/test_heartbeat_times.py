@@ -49,16 +49,19 @@ def test_more_work_takes_longer(monkeypatch):
     assert heartbeat_times.slower(small, large) > 2
 
 
-def test_an_epoch_is_every_whole_batch_once_and_its_start_is_found_again(monkeypatch):
+@pytest.mark.parametrize(("variant", "least"), [("epoch", 13), ("epoch-rk4", 8)])
+def test_an_epoch_is_every_whole_batch_once_and_its_start_is_found_again(
+    monkeypatch, variant, least
+):
     rng = np.random.default_rng(0)
     beats = Beats(rng.random((300, 187), np.float32), rng.integers(5, size=300))
     monkeypatch.setattr(heartbeat_times, "shown", lambda variant, which: beats)
     threads = torch.get_num_threads()
-    found = heartbeat_times.epoch(seed=0)
+    found = heartbeat_times.epoch(heartbeat_times.EPOCHS[variant], seed=0)
     assert (found["steps"], torch.get_num_threads()) == (2, threads)
     assert found["minutes"] > 0
-    assert found["nfe"] >= 13
-    again = heartbeat_times.rederive(SimpleNamespace(variant="epoch", seed=0))
+    assert found["nfe"] >= least
+    again = heartbeat_times.rederive(SimpleNamespace(variant=variant, seed=0))
     assert again == {"nfe_at_start": found["nfe_at_start"]}
 
 
