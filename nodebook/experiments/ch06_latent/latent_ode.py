@@ -88,7 +88,8 @@ def run_together(variant: str, seeds: Sequence[int]) -> dict[int, results.Outcom
     """Train, choose on validation spirals and test, for all seeds and numbers of observations."""
     plan = PLANS[variant]
     data = {seed: sets(seed, plan.shift, plan.counts, plan.last_start) for seed in seeds}
-    members = [(seed, n) for seed in seeds for n in plan.counts]
+    # the longest series first, as the recurrent networks like them
+    members = [(seed, n) for n in sorted(plan.counts, reverse=True) for seed in seeds]
     of_members = [seed for seed, _ in members]
     found = {seed: _Found() for seed in seeds}
     for name in plan.models:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nodelib.errors import ModelError
 from nodelib.models.gaussians import kl_to_standard, log_density, sample
-from nodelib.models.latent.cells import Recurrent, gaps, generators, part_seeds
+from nodelib.models.latent.cells import Recurrent, gaps, generators, packed, part_seeds
 from nodelib.models.networks import MLP, Affine, Field, member_count
 from nodelib.ode.gradients import odeint
 
@@ -84,7 +84,7 @@ class LatentODE(nn.Module):
             return self.encoder(seen.flatten(2)).chunk(2, dim=-1)
         if self.times:
             x = torch.cat([x, gaps(t, observed).unsqueeze(-1)], dim=-1)
-        last = self.encoder(x.flip(2), observed.flip(2))[-1]
+        last = self.encoder.last(*packed(x.flip(2), observed.flip(2)))
         return self.posterior(last).chunk(2, dim=-1)
 
     def trajectory(self, z0: Tensor, t: Tensor) -> Tensor:

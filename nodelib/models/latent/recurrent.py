@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nodelib.models.gaussians import log_density
-from nodelib.models.latent.cells import Recurrent, gaps_ahead, generators
+from nodelib.models.latent.cells import Recurrent, gaps_ahead, generators, packed
 from nodelib.models.networks import Affine, member_count
 
 
@@ -43,24 +43,31 @@ class Forecaster(nn.Module):
         """Parameters of one network."""
         return member_count(self)
 
-    def read(self, t: Tensor, x: Tensor, observed: Tensor, end: float) -> tuple[Tensor, Tensor]:
-        """Read sequences; predictions (S, B, T, observed) and the last state (S, B, hidden).
+    def read(
+        self, t: Tensor, x: Tensor, observed: Tensor, end: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Read sequences: values, marks and states, one place after the other.
 
-        The prediction at a place is of the first observation after it; ``end`` is the time of the
-        point that follows the last observation. Shapes are those of ``LatentODE.encode``.
+        The values (S, B, P, inputs) and marks (S, B, P) are those of ``packed``, with the time to
+        the next observation if the network takes it; the states (P, S, B, hidden) are those after
+        each. ``end`` is the time of the point that follows the last observation. Shapes of what is
+        read are those of ``LatentODE.encode``.
         """
         if self.times:
             x = torch.cat([x, gaps_ahead(t, observed, end).unsqueeze(-1)], dim=-1)
-        states = self.cell(x, observed)
-        return self.readout(states.permute(1, 2, 0, 3)), states[-1]
+        values, used = packed(x, observed)
+        return values, used, self.cell(values, used)
 
     def log_likelihood(self, t: Tensor, x: Tensor, observed: Tensor, scale: float) -> Tensor:
         """Log-likelihood in nats of each sequence's observations but the first, (S, B)."""
-        predicted, _ = self.read(t, x, observed, float(t[-1]))
+        values, used, states = self.read(t, x, observed, float(t[-1]))
+        # As self.readout, but of states that begin with their place and need not be moved for it.
+        predicted = torch.matmul(states[:-1], self.readout.weight).permute(1, 2, 0, 3)
+        predicted = predicted + self.readout.bias[:, None, None]
         log_scale = 2 * torch.log(torch.tensor(scale)).item()
-        each = log_density(x[:, :, 1:], predicted[:, :, :-1], log_scale).sum(-1)
-        counts = observed[:, :, 1:] & (observed.cumsum(-1)[:, :, :-1] > 0)
-        return torch.where(counts, each, 0.0).sum(-1)
+        following = values[:, :, 1:, : predicted.shape[-1]]
+        each = log_density(following, predicted, log_scale).sum(-1)
+        return torch.where(used[:, :, 1:], each, 0.0).sum(-1)
 
     def roll(
         self, t: Tensor, x: Tensor, observed: Tensor, *, first: float, stride: float, steps: int
@@ -69,8 +76,8 @@ class Forecaster(nn.Module):
 
         Without ``times`` the two times are not used: a step is a step.
         """
-        predicted, h = self.read(t, x, observed, first)
-        value = predicted[:, :, -1]
+        h = self.read(t, x, observed, first)[-1][-1]
+        value = self.readout(h)
         values = [value]
         for _ in range(steps - 1):
             entry = value

@@ -9,7 +9,7 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from nodelib.errors import ModelError
-from nodelib.models.latent.cells import Recurrent, gaps, gaps_ahead
+from nodelib.models.latent.cells import Recurrent, gaps, gaps_ahead, packed
 from nodelib.models.latent.ode import LatentODE, Sizes, covering, hermite
 from nodelib.models.latent.recurrent import Forecaster
 from nodelib.models.networks import load_weights, member_weights
@@ -49,8 +49,11 @@ def test_the_recurrence_is_that_of_torch():
     torch.testing.assert_close(found, theirs(x[0])[0])
 
 
-def test_the_recurrence_written_by_hand_has_the_gradient_of_the_written_out_one():
+@pytest.mark.parametrize("ends", [(10, 10), (8, 5), (5, 8)])
+def test_the_recurrence_written_by_hand_has_the_gradient_of_the_written_out_one(ends):
     x, observed = draw()
+    for network, end in enumerate(ends):
+        observed[network, :, end:] = False
     x.requires_grad_()
     cell = Recurrent(2, 5, seeds=[0, 1]).double()
     h = torch.zeros(2, 3, 5, dtype=torch.float64)
@@ -60,14 +63,31 @@ def test_the_recurrence_written_by_hand_has_the_gradient_of_the_written_out_one(
         states.append(h)
     slow, fast = torch.stack(states), cell(x, observed)
     torch.testing.assert_close(fast, slow)
+    torch.testing.assert_close(cell.last(x, observed), slow[-1])
     weight = torch.randn_like(slow)
     wanted = [x, *cell.parameters()]
-    for a, b in zip(
-        torch.autograd.grad((fast * weight).sum(), wanted),
-        torch.autograd.grad((slow * weight).sum(), wanted),
-        strict=True,
+    for ours, written_out in (
+        ((fast * weight).sum(), (slow * weight).sum()),
+        ((cell.last(x, observed) * weight[0]).sum(), (slow[-1] * weight[0]).sum()),
     ):
-        torch.testing.assert_close(a, b)
+        found = torch.autograd.grad(ours, wanted)
+        expected = torch.autograd.grad(written_out, wanted, retain_graph=True)
+        for a, b in zip(found, expected, strict=True):
+            torch.testing.assert_close(a, b)
+
+
+def test_packed_sequences_have_what_is_observed_in_its_order_and_zeros_behind():
+    x, observed = draw()
+    observed[0, 0, :] = torch.arange(10) < 4
+    observed[1, 1, :] = True
+    values, used = packed(x, observed)
+    assert values.shape == (2, 3, 10, 2)
+    for network, row in np.ndindex(2, 3):
+        seen = x[network, row][observed[network, row]]
+        assert used[network, row].tolist() == [k < len(seen) for k in range(10)]
+        torch.testing.assert_close(values[network, row, : len(seen)], seen, rtol=0, atol=0)
+        assert not values[network, row, len(seen) :].any()
+    assert packed(x[:1, :1], observed[:1, :1])[0].shape == (1, 1, 4, 2)
 
 
 def test_gaps_are_those_between_observed_times():
