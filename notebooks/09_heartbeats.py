@@ -21,8 +21,14 @@
 # equation stands in for the six. After five epochs they are right on 97.4 % and 96.9 % of the test
 # beats, and the deck concludes that the ODE-Net is very slow to train and has no advantage here.
 #
-# This page builds both networks, trains them as the deck did, and then asks what 97 % means, when 83 %
-# of all beats are normal and every patient in the test has been trained on.
+# This page builds both networks, trains them by the deck's division and epochs, and then asks what 97 %
+# means, when 83 % of all beats are of one class and every patient in the test has been trained on.
+#
+# The classes {cite}`aami2012ec57`: **N**, normal beats, and bundle branch blocks and escape beats too;
+# **S**, supraventricular premature beats; **V**, ventricular ones; **F**, fusions of the two kinds; and
+# **Q**, paced and unclassifiable beats ({doc}`08_mitdb`). *Accuracy* is the share of right answers.
+# *Macro-F1* is the mean over the classes of F1, the harmonic mean of sensitivity and predictivity: every
+# class counts alike.
 
 # %% jupyter={"source_hidden": true} tags=["setup", "hide-cell"]
 # Where the library is missing, as on Colab, this installs it from the repository.
@@ -90,7 +96,7 @@ Markdown(
   {found["ODE-Net", "by-beat"]:.1%}: both more than the deck's
   {printed("resnet", "accuracy"):.1%} and {printed("ode-net", "accuracy"):.1%};
 - no network is needed for that: taking the class of the *nearest* training beat is
-  right on {found["nearest training beat", "by-beat"]:.1%}, for the same patients are
+  right on {found["nearest beat", "by-beat"]:.1%}, for the same patients are
   among the training beats;
 - with other patients in the test the ResNet is right on
   {found["ResNet", "inter-patient"]:.1%}, the ODE-Net on
@@ -203,7 +209,7 @@ for kind, net in built.items():
 
 # %% [markdown]
 # Both counts are the printed ones, to the last parameter. The deck's sentence that the ODE-Net has the
-# "same structure as a single residual block" is nearly right, and not quite: its block has 25,472 parameters, a
+# "same structure as a single residual block" does not hold to the letter: its block has 25,472 parameters, a
 # residual block 24,832; the difference is a third normalisation, biases, and the time.
 #
 # Trained now, for some steps on batches with as many beats of each class, both begin to learn
@@ -245,17 +251,18 @@ for kind, net in built.items():
     print(f"{kind}: largest difference {differences[kind]:.0e}")
 
 # %% [markdown]
-# ## As the deck did it
+# ## The deck's division and epochs
 #
 # The deck's beats are split 80 to 20 by beat ({doc}`08_mitdb`). It names neither optimiser nor batch;
 # ours are AdamW with a one-cycle schedule, peak rate 0.002, and batches of 128, fixed before the first
-# run and not tuned. The ODE-Net is solved by Dormand-Prince at tolerance 0.01 and differentiated
-# through its accepted steps. Five epochs, the test beats looked at after each, nothing chosen by it.
+# run and not tuned. The ODE-Net is solved by Dormand-Prince at tolerance 0.01, its first step a half, and
+# differentiated through its accepted steps, where the deck has the adjoint. Five epochs, the test beats
+# looked at after each, nothing chosen by it.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 shown(tables.by_beat())
 
-# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Recorded: loss on the test beats after each epoch, ours (a line for each seed), and as the deck prints it.", "name": "fig-09-epochs"}, "image": {"alt": "Two panels, ResNet and ODE-Net, of the loss on the test beats against the epoch, 1 to 5. In both, the recorded curve falls and lies below the dashed one of the deck at every epoch."}} tags=["hide-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Recorded: loss on the test beats after each epoch, ours (a line for each seed), and as the deck prints it.", "name": "fig-09-epochs"}, "image": {"alt": "Two panels, ResNet and ODE-Net, of the loss on the test beats against the epoch, 1 to 5. In both, the recorded curves fall and lie below the dashed one of the deck from the third epoch on."}} tags=["hide-input"]
 ours, theirs = tables.epochs()
 figures.epochs(ours, theirs)
 plt.show()
@@ -268,9 +275,10 @@ Markdown(
     f"""Beats that the ODE-Net alone mistakes, against beats that the ResNet alone
 mistakes: {tables.alone(level)} (McNemar's test on the same beats). The differences
 of the accuracies, and where they lie if patients are drawn again and again:
-{tables.differences(level)} percentage points. Where both were trained on the CPU,
-the run of the ODE-Net took {spread_of_few(recorded.values(timed, "slower"), 1)}
-times the processor time of the ResNet's. In the deck's logs an epoch takes 4.9 to
+{tables.differences(level)} percentage points. With seed 0, both trained on the
+CPU, the run of the ODE-Net took {spread_of_few(recorded.values(timed, "slower"), 1)}
+times the processor time of the ResNet's (the other runs were in part on a GPU, and
+no processor minutes are told of them). In the deck's logs an epoch takes 4.9 to
 6.5 times as long. The printed network under `torchdiffeq`'s adjoint, as the deck
 ran it, takes {times.metric("slower.1e-2"):.1f} times the time of the printed ResNet
 at tolerance 0.01 and {times.metric("slower.1e-3"):.1f} times at 0.001, here on one
@@ -279,10 +287,13 @@ core."""
 
 # %% [markdown]
 # **After five epochs the ODE-Net is the worse of the two**, by a little, with every seed, and beyond
-# chance by McNemar's test; so it was in the deck. The deck's epochs get longer, and it does not say why.
-# An ODE-Net can come to need more evaluations as it learns, and here it does so with two seeds of three
-# by beat, and one of three between patients, further down. The step from 13 to 19 is one more step of
-# the solver, and more than the deck's epochs grow.
+# chance by McNemar's test, which takes beats for independent; if patients are drawn, the interval of one
+# seed of the three holds zero. So it was in the deck.
+#
+# The deck's epochs get longer, and it does not say why. An ODE-Net can come to need more evaluations as
+# it learns, and here it does so with two seeds of three by beat, and one of three between patients,
+# further down. The step from 13 to 19 is one more step of the solver, and more than the deck's epochs
+# grow.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 grown = tables.evaluations()
@@ -294,7 +305,15 @@ Markdown(
     f"""Minutes of an epoch in the deck: 14.3 for the first, 18.8 for the last.
 Evaluations of a forward pass here: about {grown["by-beat"][0][0]:.0f} in the first
 epoch, and in the last {last["by-beat"]} by beat, {last["inter-patient"]} between
-patients (a number for each seed). One epoch of ours takes
+patients (a number for each seed). The printed network under `torchdiffeq`'s
+adjoint, with the weights of seed 0, does not grow: forwards and backwards it takes
+{times.metric("forward.1e-2.untrained") + times.metric("backward.1e-2.untrained")}
+evaluations before training and
+{times.metric("forward.1e-2.trained") + times.metric("backward.1e-2.trained")} after
+it at tolerance 0.01,
+{times.metric("forward.1e-3.untrained") + times.metric("backward.1e-3.untrained")}
+and {times.metric("forward.1e-3.trained") + times.metric("backward.1e-3.trained")} at
+0.001. One epoch of ours takes
 {recorded.mean("heartbeat_times", "epoch", "minutes"):.1f} minutes on both cores of
 the machine here, with {recorded.mean("heartbeat_times", "epoch", "nfe"):.0f}
 evaluations in a forward pass on average."""
@@ -321,8 +340,9 @@ points."""
 )
 
 # %% [markdown]
-# Both get better for longer, and **the distance shrinks, from three beats in a thousand to two, but does not close**.
-# The ResNet has three times the parameters, and its loss on the test beats is lowest after some fifteen epochs.
+# Both get better for longer, but **the distance does not close**: with every seed the ODE-Net is behind, beyond
+# chance. Of both the loss on the test beats is lowest after some fifteen epochs, and rises a little to the end.
+# Every ODE-Net comes to 19 evaluations by the twelfth epoch.
 # *Recorded:* `heartbeats`, variants `….by-beat.converged`; `heartbeat_comparison`, `by-beat.converged`.
 #
 # ### A beat on its way
@@ -338,24 +358,28 @@ plt.show()
 # %% [markdown]
 # ## What the score means
 #
-# Two facts stand behind the 97 %. Four of five beats are normal. And in a split by beat a test beat has
-# neighbours, of the same patient and often of the same minute, in training. The standard for such
-# tests {cite}`aami2012ec57` and the field's usual division {cite}`dechazal2004automatic` keep patients
-# apart: 22 records (DS1) train, 22 (DS2) test, and paced records are left out.
+# Two facts stand behind the 97 %. Four of five beats are of class N. And in a split by beat a test beat
+# has neighbours, of the same patient and often of the same minute, in training. The field's usual
+# division {cite}`dechazal2004automatic` keeps patients apart: 22 records (DS1) train, 22 (DS2) test, and
+# paced records are left out, as the standard for such tests {cite}`aami2012ec57` has it. In between lie
+# two divisions of ours, 80 to 20 as well: by blocks of three minutes within each record, and by patient,
+# paced ones among them.
 
-# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Recorded: the same classifiers under different divisions of the beats into training and test. By minutes: in blocks of three minutes within each record.", "name": "fig-09-audit"}, "image": {"alt": "Two panels, accuracy and macro-F1, each with five lines over the divisions of the beats: always N, boosted trees, nearest training beat, ResNet and ODE-Net. Accuracy falls a little where patients are kept apart; macro-F1 of all but always N falls steeply there."}} tags=["hide-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Recorded: the same classifiers under different divisions of the beats into training and test. Class Q is left out of the mean F1, since DS1 and DS2 have next to none of it. By patient the test has 8 S beats and one F beat, so that the mean says little there.", "name": "fig-09-audit"}, "image": {"alt": "Two panels, accuracy and mean F1 of four classes, each with six lines over the divisions of the beats: always N, two kinds of boosted trees, nearest beat, ResNet and ODE-Net. Where patients are kept apart accuracy falls to that of always N and around it, and mean F1 falls steeply."}} tags=["hide-input"]
 figures.audit(tables.audited())
 plt.show()
 
 # %% [markdown]
-# By beat everything with any sense is near 97 %. **Boosted trees that see no signal at all**, only four
-# R-R intervals, are as good as the deck's ODE-Net: one of the four is the mean interval of the record,
-# and that tells whose heart it is. Beats from other minutes of the same records cost little. Beats
-# from other people cost most of the macro-F1. So the score by beat is for the most part the patient,
+# By beat the nearest beat is near 97 %. So are **boosted trees that see no signal at all**, only four
+# R-R intervals, as good as the deck's ODE-Net. One of the four is the mean interval of the record, and that
+# tells whose heart it is: trees that see the other three as multiples of it are right on 90 %. (By patient it
+# tells which hearts are paced; between DS1 and DS2, where none is, those that do without it are the better
+# ones.) Beats from other minutes of the same records cost one to two points, and less than a tenth of the mean
+# F1. Beats from other people cost more than half of it. So the score by beat is for the most part the patient,
 # who is in both halves, and not the minute.
 #
-# Accuracy hides it, for most beats are N whoever is tested: *always N* has the accuracy of 83 % by
-# beat, 89 % between DS1 and DS2, and a macro-F1 below 0.2.
+# Accuracy alone hides it, for most beats are N whoever is tested: *always N* has an accuracy of 83 % by
+# beat and 89 % between DS1 and DS2, and a mean F1 below a quarter.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 shown(tables.between_patients())
@@ -366,15 +390,19 @@ shown(tables.between_patients())
 # not beats. Logistic regression and boosted trees see nothing but four R-R intervals; their settings
 # were chosen by macro-F1 in five folds of the training patients, no patient in two folds. Record 202
 # is of the man of record 201, who is in DS1: the last column, macro-F1 again, leaves it out. Class Q has
-# only seven beats in DS2 and is not shown, but it is one of the five classes of macro-F1.
+# only seven beats in DS2 and is not shown, but it is one of the five classes of macro-F1, where it costs whoever finds none of the seven a fifth. The
+# interval is that of seed 0; patients are drawn without those seven beats in many a draw, whose macro-F1
+# is over four classes then. *Relative* are the trees that see intervals as multiples of the record's mean.
 #
 # **In accuracy neither of the two networks beats the answer N**, with the intervals or without; a
-# single residual block does, by a little. The networks find most V beats, among many false ones, and
-# hardly any S beats, which are defined by coming early: a single beat, cut out at its R peak, does
-# not show that. Nor is it enough to be told the intervals: logistic regression, which alone is over
-# 89 %, trees, and the networks whose readout sees the intervals too, find few S beats in patients
-# that they have not seen. Nothing was tuned for this division; the networks have the plan that was
-# fixed for the other one.
+# single residual block does, by less than the interval over patients is wide. The networks find most V beats,
+# among many false ones, and hardly any S beats. These are defined by coming early: a beat that is cut
+# from its R peak to a little after the next one shows only the pause that may follow. By beat, where the patient
+# is known, that is enough for most of them. Nor does it help these classifiers to be told the intervals:
+# logistic regression and trees, and the networks whose readout sees them too, find few S beats in
+# patients that they have not seen. Most S beats of DS2 are of one record, 232, whose heart is slow
+# ({doc}`08_mitdb`). Nothing was tuned for this division; the networks have the plan that was fixed for the
+# other one.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 apart = recorded.runs("heartbeat_comparison", "inter-patient")
@@ -386,8 +414,9 @@ less the ResNet's, and where it lies when patients are drawn again and again:
 
 # %% [markdown]
 # Both are below the answer N; it says that the order by beat need not be the order between patients. And
-# it is not the ODE that helps: **one residual block, as small as the ODE-Net, is more often right than either**, with
-# every seed, and as good in macro-F1. What helps with other people is fewer parameters.
+# no credit goes to the ODE: **one residual block, as small as the ODE-Net, is more often right than either**, with
+# every seed, and as good in macro-F1. Whether it is size that counts, or depth, or a plan that suits the
+# smaller ones, three networks do not tell.
 # *Recorded:* `heartbeat_comparison`, `inter-patient`. Others have tried harder, with features made by
 # hand:
 
@@ -399,7 +428,7 @@ shown(tables.published())
 # over four classes without Q, are those with which {cite}`mondejar2019heartbeat` compare their own, in
 # the table of their public code.
 
-# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Recorded: confusion matrices of the ResNet, in percent of each row. Left: split by beat. Right: between patients.", "name": "fig-09-confusion"}, "image": {"alt": "Two tables of five by five percentages, rows the true class, columns the answer. On the left the diagonal is dark in all rows; on the right it is dark in rows N and V only."}} tags=["hide-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Recorded: confusion matrices of the ResNet of seed 0, in percent of each row. Left: split by beat. Right: between patients, where row Q has seven beats.", "name": "fig-09-confusion"}, "image": {"alt": "Two tables of five by five percentages, rows the true class, columns the answer. On the left the diagonal is dark in all rows; on the right it is dark in rows N and V only."}} tags=["hide-input"]
 figures.confusion(tables.confusions())
 plt.show()
 
@@ -407,11 +436,11 @@ plt.show()
 # ## The hardest beats
 #
 # {numref}`fig-09-mistakes` shows, from 2,000 test beats drawn at random, those to which the recorded
-# ODE-Net gives the lowest probability for their class, in their surroundings, which the network does
-# not see. A premature supraventricular beat (A) often looks like any other: what tells is that it
-# comes early, and one beat alone cannot show that.
+# ODE-Net gives the lowest probability for their class, in their surroundings, of which the network sees
+# what is shaded. A premature supraventricular beat (A) often looks like any other: what tells is that it
+# comes early, and what came before is not shown to the network.
 
-# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "The three test beats of different records to whose class the recorded ODE-Net gives the lowest probability (shaded), live, with the annotations of all beats around.", "name": "fig-09-mistakes"}, "image": {"alt": "Three strips of ECG paper, one below the other, each four seconds of one lead with a shaded beat in the middle and a letter above every beat; the titles name the record, the class and the answer."}} tags=["hide-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "The three test beats of different records to whose class the recorded ODE-Net gives the lowest probability, live; shaded, what the network sees of each; with the annotations of all beats around.", "name": "fig-09-mistakes"}, "image": {"alt": "Three strips of ECG paper, one below the other, each four seconds of one lead with a stretch shaded from the beat in the middle on and a letter above every beat; the titles name the record, the class and the answer."}} tags=["hide-input"]
 drawn = np.random.default_rng(seed).permutation(beats.test)[:2000]
 chances = softmax(scores(trained, Beats(beats.x[drawn], beats.y[drawn])), 1).numpy()
 order = chances[np.arange(len(drawn)), beats.y[drawn]].argsort()
@@ -425,16 +454,18 @@ plt.show()
 #
 # **A trade-off between speed and memory.** For one batch, the part between reduction and readout keeps
 # between the passes, and evaluates, this much. Besides, the reduction keeps 18 MiB, whatever stands
-# behind it. So there is a trade-off, and one step of it is cheap: checkpoints keep a thirtieth for one
-# more forward pass.
+# behind it. (Untrained, on numbers drawn at random, at the tolerance of the training.) So there is a trade-off,
+# and one step of it is cheap: checkpoints keep a thirtieth for one more forward pass.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 shown(tables.memory())
 
 # %% [markdown]
 # **It can adjust errors.** The solver and its tolerance can be changed after training. The error is the
-# distance of the state at $t = 1$ from that at the finest tolerance, as a share of the way from $t = 0$.
-# The network was trained at tolerance 0.01; times are multiples of the time there.
+# distance of the state at $t = 1$ from that at tolerance 0.00001, as a share of the way from $t = 0$, and
+# the last column but one has the beats of 2,737 that are decided otherwise than there, for each seed. Here
+# the solver chooses its first step, which costs evaluations: in training it was given, and at tolerance 0.01 there
+# were 13 or 19. Times are multiples of that at tolerance 0.01.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 shown(tables.solvers())
@@ -449,14 +480,14 @@ shown(tables.solvers())
 # drops samples of the test beats at random and fills the gaps along straight lines, the same for both
 # networks. Neither was trained on such beats.
 
-# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Recorded: accuracy, by beat, when a share of the samples of the test beats is dropped and filled in.", "name": "fig-09-dropped"}, "image": {"alt": "Two falling curves of accuracy against the share of dropped samples, 0 to 80 percent, one for the ResNet and one for the ODE-Net."}} tags=["hide-input"]
-figures.dropped(tables.dropped())
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Recorded: accuracy, by beat, when a share of the samples of the test beats is dropped and filled in.", "name": "fig-09-dropped"}, "image": {"alt": "Two falling curves of accuracy against the share of dropped samples, 0 to 80 percent, one for the ResNet and one for the ODE-Net, and a dotted line for the answer N, which both cross between 20 and 80 percent."}} tags=["hide-input"]
+figures.dropped(tables.dropped(), found["always N", "by-beat"])
 plt.show()
 
 # %% [markdown]
-# The ResNet bears it better at every share. Neither network was told when a sample was taken, so this does
-# not test what an ODE could do with irregular times; it says that this ODE-Net, as it stands, is not
-# the more robust of the two.
+# The ResNet bears it better as long as the answers are worth something; at 80 % both are worse than the
+# answer N. Neither network was told when a sample was taken, so this does not test what an ODE could do with
+# irregular times; it says that this ODE-Net, as it stands, is not the more robust of the two.
 #
 # *Recorded:* `heartbeat_layers`; `heartbeat_solvers` and `heartbeat_dropped` with every eighth test beat.
 #
@@ -558,9 +589,16 @@ for kind, name in tables.NETWORKS.items():
         assert all(
             own < deck for own, deck in zip(run[2:], theirs[kind][2:], strict=True)
         )
-assert found["nearest training beat", "by-beat"] > printed("resnet", "accuracy")
+assert found["nearest beat", "by-beat"] > printed("resnet", "accuracy")
 assert found["boosted trees, R-R", "by-beat"] > printed("ode-net", "accuracy")
-assert all(run.metric("verdict") == "lower" for run in level)
+assert all(run.metric("verdict") == "lower" for run in (*level, *longer))
+assert sum(run.metric("interval")[1] > 0 for run in level) == 1
+for kind in tables.NETWORKS:
+    for run in recorded.runs("heartbeats", f"{kind}.by-beat.converged"):
+        lowest = min(range(1, 21), key=lambda epoch: run.metric(f"loss.{epoch}"))
+        assert 12 <= lowest <= 17
+        if kind == "ode-net":
+            assert run.metric("nfe.12") > 18.9
 assert times.metric("rises") == "no"
 assert [round(after) for _, after in grown["by-beat"]] == [13, 19, 19]
 assert {round(before) for seeds in grown.values() for before, _ in seeds} <= {13, 14}
@@ -570,7 +608,9 @@ assert all(run.metric("moves") < 0.1 for run in solved)
 assert all(run.metric("other.rk4.2") < 0.01 * 2_737 for run in solved)
 assert sorted(run.metric("accuracy.rk4.1") < 0.9 for run in solved) == [0, 0, 1]
 for run in recorded.runs("heartbeat_dropped"):
-    assert all(run.metric(f"excess.{percent}") < 0 for percent in (20, 50, 80))
+    assert all(run.metric(f"excess.{percent}") < 0 for percent in (20, 50))
+    for kind in tables.NETWORKS:
+        assert run.metric(f"accuracy.{kind}.80") < found["always N", "by-beat"]
 (layers,) = recorded.runs("heartbeat_layers")
 assert 25 < layers.metric("body.backprop") / layers.metric("body.checkpoint") < 35
 assert round(layers.metric("reduction") / 2**20) == 18
@@ -578,11 +618,21 @@ assert round(layers.metric("reduction") / 2**20) == 18
 # %% jupyter={"source_hidden": true} tags=["remove-cell"]
 # checks: what they say of the runs between patients, and of the ledger
 audited = tables.audited()
-always, nearest = audited["always N"], audited["nearest training beat"]
+always, nearest = audited["always N"], audited["nearest beat"]
 assert [round(always[k][0], 2) for k in ("by beat", "DS1 to DS2")] == [0.83, 0.89]
-assert always["DS1 to DS2"][1] < 0.2
-beat, minutes, people = (nearest[k][1] for k in list(always)[:3])
-assert beat - minutes < 0.05 < 0.4 < minutes - people
+assert max(f1 for _, f1 in always.values()) < 0.25
+trees, relative = (
+    {k: found[k][0] for k in ("by beat", "by patient", "DS1 to DS2")}
+    for found in (audited["boosted trees, R-R"], audited["boosted trees, relative"])
+)
+assert [round(relative[k], 2) for k in ("by beat", "by patient")] == [0.9, 0.79]
+assert trees["by patient"] > 0.95
+assert relative["DS1 to DS2"] > trees["DS1 to DS2"]
+for name in ("nearest beat", "ResNet", "ODE-Net"):
+    beat, minutes, _, people = audited[name].values()
+    assert 0.01 < beat[0] - minutes[0] < 0.02
+    assert minutes[1] > 0.9 * beat[1]
+    assert people[1] < 0.5 * beat[1]
 for name, (experiment, model) in tables.MODELS.items():
     if experiment == "heartbeats":
         right = recorded.measured(
@@ -591,10 +641,11 @@ for name, (experiment, model) in tables.MODELS.items():
         below = [accuracy < always["DS1 to DS2"][0] for accuracy in right]
         assert below == [name != "one residual block"] * len(below)
 for name in tables.NETWORKS.values():
+    assert tables.sensitivity(name, "S", "by-beat") > 0.6
     assert tables.sensitivity(name, "V") > 0.7
     assert tables.sensitivity(name, "S") < 0.15
-assert found["logistic regression, R-R", "inter-patient"] > 0.9
-for name in ("logistic regression, R-R", "boosted trees, R-R"):
+assert found["logistic, R-R", "inter-patient"] > 0.9
+for name in ("logistic, R-R", "boosted trees, R-R"):
     assert tables.sensitivity(name, "S") < 0.15
 assert all(run.metric("advantage") == "some" for run in apart)
 small, solved_ones = (

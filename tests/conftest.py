@@ -7,7 +7,6 @@ import pytest
 
 from nodebook import paths
 
-
 TESTS = Path(__file__).parent
 
 

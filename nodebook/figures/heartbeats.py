@@ -18,6 +18,7 @@ EXAMPLES = 5
 AUDITED = (
     (plotting.BLACK, ":"),
     (plotting.GREEN, "--"),
+    (plotting.GREEN, ":"),
     (plotting.ORANGE, "-."),
     (plotting.BLUE, "-"),
     (plotting.VERMILION, "-"),
@@ -59,7 +60,7 @@ def live_losses(losses: Mapping[str, Sequence[float]]) -> Figure:
         name, colour = NETWORKS[kind]
         ax.plot(np.arange(1, len(values) + 1), values, color=colour, label=name)
     ax.axhline(np.log(5), color="black", linestyle=":", linewidth=1)
-    ax.text(1, np.log(5), "guessing", va="bottom", fontsize=9)
+    ax.text(len(values), np.log(5), "guessing", va="bottom", ha="right", fontsize=9)
     ax.set(xlabel="step", ylabel="loss", ylim=(0, None))
     ax.legend()
     return figure
@@ -70,7 +71,7 @@ def epochs(ours: Mapping[str, Sequence[Sequence[float]]], theirs: Mapping[str, S
     figure, axes = plt.subplots(1, 2, figsize=(6.4, 2.9), sharey=True)
     for ax, (kind, (name, colour)) in zip(axes, NETWORKS.items(), strict=True):
         count = np.arange(1, len(theirs[kind]) + 1)
-        ax.plot(count, theirs[kind], color="black", marker="s", linestyle="--", label="document")
+        ax.plot(count, theirs[kind], color="black", marker="s", linestyle="--", label="deck")
         for number, run in enumerate(ours[kind]):
             ax.plot(count, run, color=colour, marker="o", label="" if number else "ours")
         ax.set(title=name, xlabel="epoch", xticks=count, ylim=(0, 0.25))
@@ -116,7 +117,7 @@ def flow(
 
 
 def audit(scores: Mapping[str, Mapping[str, tuple[float, float]]]) -> Figure:
-    """Accuracy and macro-F1 of classifiers (by name) under several divisions of the beats.
+    """Accuracy and mean F1 of classifiers (by name) under several divisions of the beats.
 
     The first has all divisions; a line leaves out those that its classifier does not have.
     """
@@ -127,19 +128,23 @@ def audit(scores: Mapping[str, Mapping[str, tuple[float, float]]]) -> Figure:
         look = {"color": colour, "linestyle": dashes, "marker": "o", "markersize": 4}
         for number, ax in enumerate(axes):
             ax.plot(places, [pair[number] for pair in found.values()], label=name, **look)
-    for ax, title in zip(axes, ("accuracy", "macro-F1"), strict=True):
+    for ax, title in zip(axes, ("accuracy", "mean F1 of N, S, V, F"), strict=True):
         ax.set(title=title, ylim=(0, 1.02))
         ax.set_xticks(range(len(divisions)), divisions, rotation=35)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
-def dropped(accuracy: Mapping[str, Mapping[int, Sequence[float]]]) -> Figure:
-    """Accuracy of each network against the share of dropped samples, a dot for each seed."""
+def dropped(accuracy: Mapping[str, Mapping[int, Sequence[float]]], always: float) -> Figure:
+    """Accuracy of each network against the share of dropped samples, a dot for each seed.
+
+    ``always`` is that of the answer N.
+    """
     figure, ax = plt.subplots(figsize=(5.6, 3.0))
     for kind, found in accuracy.items():
         name, colour = NETWORKS[kind]
         plotting.means_and_seeds(ax, found, "o", color=colour, label=name)
+    ax.axhline(always, color="black", linestyle=":", linewidth=1, label="always N")
     ax.set(xlabel="samples dropped (%)", ylabel="accuracy", ylim=(None, 1.0))
     ax.set_xticks(list(found))
     ax.legend()
@@ -169,7 +174,7 @@ def mistakes(
 ) -> Figure:
     """Beats on ECG paper with their neighbours and annotations; the title says what was answered.
 
-    ``rows`` are numbers of beats in the set; the beat itself is shaded.
+    ``rows`` are numbers of beats in the set; what the set has of each is shaded.
     """
     figure, axes = plt.subplots(len(rows), 1, figsize=(6.4, 2.4 * len(rows)))
     for ax, row, answer in zip(np.atleast_1d(axes), rows, answers, strict=True):
@@ -185,7 +190,8 @@ def mistakes(
             samples=record.samples,
             symbols=record.symbols,
         )
-        ax.axvspan(at - 0.15, at + 0.35, color=plotting.YELLOW, alpha=0.35, lw=0)
+        length = np.flatnonzero(beats.x[row])[-1] / FS  # zeros follow
+        ax.axvspan(at, at + length, color=plotting.YELLOW, alpha=0.35, lw=0)
         truth, given = aami.CLASSES[beats.y[row]], aami.CLASSES[answer]
         ax.set_title(f"record {record.name}: a beat of class {truth}, taken for {given}")
     plotting.mark_source(figure, beats.provenance)

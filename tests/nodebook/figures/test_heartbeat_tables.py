@@ -20,7 +20,7 @@ def test_what_the_slides_print_is_looked_up_in_the_ledger():
 
 
 def test_a_row_between_patients_is_of_its_recorded_run():
-    row = tables.between_patients().loc["nearest training beat"]
+    row = tables.between_patients().loc["nearest beat"]
     (run,) = results.read("heartbeat_baselines", "nearest.inter-patient")
     table = run.metric("test.confusion")
     right, row_sum = table[2][2], sum(table[2])
@@ -37,7 +37,7 @@ def test_a_classifier_is_audited_under_the_divisions_in_which_it_is_recorded():
     (run,) = results.read("heartbeat_baselines", "always-n.by-beat")
     assert found["always N"]["by beat"] == (
         run.metric("test.accuracy"),
-        run.metric("test.macro_f1"),
+        pytest.approx(run.metric("test.f1.N") / 4),
     )
 
 
@@ -60,7 +60,8 @@ def test_minutes_are_those_of_runs_on_the_processor_alone():
 def test_times_of_solvers_are_multiples_of_that_of_the_training():
     table = tables.solvers()
     assert table.loc["Dormand-Prince, 0.01", "time"].startswith("1.0")
-    assert float(table.loc["Dormand-Prince, 1e-05", "time"].split("\N{NO-BREAK SPACE}")[0]) > 2
+    assert float(table.loc["Dormand-Prince, 0.0001", "time"].split("\N{NO-BREAK SPACE}")[0]) > 1
+    assert "Dormand-Prince, 1e-05" not in table.index
 
 
 def test_published_results_are_told_with_their_division():
