@@ -50,7 +50,7 @@ from sklearn.decomposition import PCA
 # The book's own: recorded runs and pictures. Nothing is trained here.
 from nodebook.evidence import recorded, results
 from nodebook.experiments.ch06_latent import direction, spiral_models, spiral_scores
-from nodebook.figures import latent, plotting, sources
+from nodebook.figures import latent, plotting, sources, spiral_tables
 from nodebook.figures.tables import by_row
 from nodebook.figures.text import loose_spread
 from nodelib.data import spirals
@@ -62,17 +62,17 @@ seed = 0  # draws the spirals of the first figure
 # %% [markdown]
 # What it finds:
 #
-# 1. **With all 100 points the recurrent encoder limits it.** With one that sees the whole grid at once,
-#    and the same field and decoder, the error where the observations are falls to a third. With 30 and 50
-#    points it stays, and even so the latent ODE is behind the recurrent networks: the order there remains
-#    unexplained.
-# 2. **Where training never was, the field fails and not the encoder.** There a perfect encoder would change
+# 1. **Where the observations are, the recurrent encoder limits it**, at every count: the state that fits the
+#    same noisy points best has less than half its error there. An encoder that sees the whole grid at once
+#    does away with that with all 100 points, and not with 30 and 50. Nor is that why the latent ODE
+#    is behind the recurrent networks on what follows: the order with 30 and 50 points remains unexplained.
+# 2. **Where training never was, the trained field fails.** There a better state to start from changes
 #    nothing.
-# 3. **Repeating and going beyond are two things.** Trained three times as long, the recurrent network
-#    is ahead on ground that the training spirals cover. Beyond it the latent ODE is, in the mean
-#    and in 3, 3 and 4 of 5 seeds with 30, 50 and 100 points.
-# 4. **Knowing the direction is no proof.** The hidden state tells clockwise from counter-clockwise;
-#    so does a straight line through the radius, with no model and in no order.
+# 3. **Longer training helps, and does not turn the order.** With the length that validation chooses for
+#    each, the recurrent network is ahead with 30 and 50 points, on ground that the training spirals cover and
+#    beyond. With 100 points the latent ODE is ahead beyond it, in the mean and in three seeds of five.
+# 4. **Knowing the direction is little proof.** The hidden state tells clockwise from counter-clockwise;
+#    a straight line through the radius mostly does too, with no model and in no order.
 #
 # ## The spirals
 
@@ -84,8 +84,8 @@ plt.show()
 # %% [markdown]
 # Each model is trained on 700 spirals, two learning rates are on offer to all, and the choice falls on
 # the further points of 100 validation spirals. All models are told the noise. Errors are root mean
-# squares over points and coordinates on 200 test spirals, over five seeds, each with spirals of its
-# own.
+# squares over points and coordinates on 200 test spirals; the tables have the mean over five seeds, each
+# with spirals of its own, and its standard deviation.
 #
 # The recurrent baseline predicts the next observation and is then fed its own predictions. Without
 # times one of its steps means "the next observation, whenever that is"; it is read as one mean gap, and
@@ -103,23 +103,14 @@ longer = {
     "ode_times": results.read("latent_ode", "longer"),
     "rnn_times": results.read("latent_ode", "longer-recurrent"),
 }
-COUNTS = spiral_models.COUNTS
-HEADS = {n: f"{n} of 100" for n in COUNTS}
+COUNTS, HEADS = spiral_tables.COUNTS, spiral_tables.HEADS
+by_count = spiral_tables.by_count
 LABELS = spiral_models.LABELS
 MODELS = (*spiral_models.PLANS["spirals"].models, "ode_grid")
 
 
-def over_counts(found, metric, decimals=2):
-    return {
-        head: loose_spread(recorded.values(found, metric.format(n)), decimals)
-        for n, head in HEADS.items()
-    }
-
-
 def errors_of(name, part):
-    return over_counts(
-        grid if name == "ode_grid" else runs, f"rmse.{name}.{{}}.{part}"
-    )
+    return by_count(grid if name == "ode_grid" else runs, f"rmse.{name}.{{}}.{part}")
 
 
 by_row({LABELS[m]: errors_of(m, "truth") for m in MODELS}, "against the curve")
@@ -142,7 +133,7 @@ by_row({LABELS[m]: errors_of(m, "noisy") for m in MODELS}, "against noisy points
 # 799 at most. "Familiar ground" are the further points of spirals that begin before step 600: all of
 # them lie within. "New ground" are those of the other spirals: on average half of their further points
 # lie beyond step 799, where no training spiral was ever observed; none for a spiral that starts at
-# step 600, all for one that starts at 700.
+# step 600, all for one that starts at 700. One test spiral in seven is of that kind.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 by_row(
@@ -191,11 +182,11 @@ Markdown(
 # ### An oracle in the encoder's place
 #
 # Another way to ask: leave the trained field and decoder as they are, and find the state at time 0 anew
-# for every test spiral, by the gradient of the solve. Fitted to the *same noisy points* that the encoder
-# saw, it shows what the encoder leaves. Fitted to the first 100 points *without noise*, it is as good as an
-# encoder could be; what error remains is that of field and decoder. And fitted to the *further points
-# themselves*, it shows what they can express at all. The networks are those that were trained for 12,000
-# steps, see below.
+# for every test spiral, by the gradient of the solve: 300 steps of Adam from the encoder's mean, towards the
+# state that is most likely under the model's prior and the known noise. Fitted to the *same noisy points* that
+# the encoder saw, it shows what the encoder leaves. Fitted to the first 100 points *without noise*, it is the
+# state that explains them best. And fitted to the *further points themselves*, it shows what field and
+# decoder can express at all. The networks are those that were trained for 12,000 steps, see below.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 oracle = recorded.runs("latent_oracle", "longer")
@@ -207,9 +198,10 @@ ways = {
 }
 by_row(
     {
-        f"{part}: {text}": over_counts(oracle, f"rmse.{way}.{{}}.{part}")
-        for part in ("familiar", "new")
+        f"{part}: {text}": by_count(oracle, f"rmse.{way}.{{}}.{part}")
+        for part in ("near", "familiar", "new")
         for way, text in ways.items()
+        if (part, way) != ("near", "ahead")
     },
     "points: state at time 0",
 )
@@ -218,13 +210,17 @@ by_row(
 sources.source("latent_oracle", "longer")
 
 # %% [markdown]
-# **On new ground a perfect encoder would change nothing.** The trajectories that start right go wrong all the
-# same: what fails beyond the training spirals is the field, which nothing has taught there. Other
-# trajectories of the same field come nearer to the further points, and those miss the first hundred. On
-# familiar ground a perfect encoder takes away a quarter to a third of the error in the mean, half and more
-# with one seed and next to nothing with another; the rest is the field, which drifts. In the midst of the
-# observations it is the other way round: there nearly all of the error is the encoder's, as the table above
-# says.
+# *Near* are the first 100 points. **There more than half of the error is the encoder's**, at every count: the
+# information is in the noisy points, and it does not find it. The encoder of the grid is as poor with 30 and
+# 50 points, and is better with 100.
+#
+# **On new ground no better state helps this field.** Trajectories that start right go wrong all the same;
+# with 30 and 50 points they even do a little worse. Other trajectories of the same field come nearer to the
+# further points, and those miss the first hundred. That is said of a field that is trained: trained along with
+# the encoder of the grid on 100 points, a field gets further on new ground too (the tables above).
+#
+# On familiar ground the state without noise takes away a quarter to a third of the error in the mean, half
+# and more with one seed and a tenth with others; the rest is the field, which drifts.
 #
 # ## Would longer training help?
 #
@@ -235,10 +231,17 @@ sources.source("latent_oracle", "longer")
 short = {"ode_times": "latent ODE", "rnn_times": "recurrent"}
 parts = {"truth": "all further", "familiar": "familiar", "new": "new"}
 rows = {
-    f"{short[name]}, {steps}: {text}": over_counts(found, f"rmse.{name}.{{}}.{part}")
+    f"{short[name]}, {steps}: {text}": by_count(found, f"rmse.{name}.{{}}.{part}")
     for name in short
     for part, text in parts.items()
     for steps, found in (("4,000", runs), ("12,000", longer[name]))
+}
+chosen = spiral_tables.by_chosen_length(runs, longer)
+rows |= {
+    f"{short[name]}, length chosen: {ground}": {
+        HEADS[n]: loose_spread(errors, 2) for n, errors in found.items()
+    }
+    for (name, ground), found in chosen.items()
 }
 by_row(rows, "model, steps: points")
 
@@ -248,10 +251,10 @@ sources.source("latent_ode", "longer", "longer-recurrent")
 # %% [markdown]
 # Longer training improves the latent ODE at every number of observed points. The baseline, at this fixed
 # rate, gets better on familiar ground, where it is then ahead at every count; on new ground it gets worse
-# with 30 and 50 points in the mean, and is behind at every count (at 30 by one seed of error 3.1 only,
-# without which the means are equal). With the better length for each, chosen with hindsight, the baseline
-# stays ahead at 30 and 50 points. So the order depends on the length of training, and on what is asked:
-# to repeat what lies among the training spirals, or to go beyond them.
+# with 30 and 50 points in the mean. But nobody has to train it for so long: the validation spirals advise
+# against it. With the length of the smaller error on them, chosen for each model, count and seed, the last
+# rows, the baseline is ahead with 30 and 50 points on both grounds. With 100 points it is on familiar ground, and
+# the latent ODE on new. ({doc}`06_latent_odes` has the errors after 4,000 steps.)
 #
 # ## How the error grows
 #
@@ -284,16 +287,16 @@ ratios = {
     for n in COUNTS
 }
 rows = {
-    "further points": over_counts(runs, "no_times.{}"),
+    "further points": by_count(runs, "no_times.{}"),
     "first 100 points": {HEADS[n]: loose_spread(ratios[n], 2) for n in COUNTS},
 }
 by_row(rows, "error without times, as a multiple")
 
 # %% [markdown]
-# (Mean of the ratios within the seeds.) With fewer observations than 100 the encoder of the slides'
-# listing must take the mean gap for each gap. At 100 of 100 there is nothing to know: the two versions
-# differ by chance only, and yet their errors on the further points have a ratio as far from 1 as those
-# at 30 and 50. So with five seeds a cost of 5 %, our limit, is neither shown there nor excluded. On the
+# (Mean of the ratios within the seeds.) With fewer observations than 100 the encoder of a listing in
+# the slides {cite}`doc003`, which sees no times, must take the mean gap for each gap. At 100 of 100 there is nothing to know: the two versions
+# differ by chance only, and yet their errors on the further points have a ratio further from 1 than
+# those at 30 and 50. So with five seeds a cost of 5 % is neither shown there nor excluded. On the
 # first 100 points, next to what the encoder does, the spread is smaller; the cost at 30 of 100 is about
 # as large as it.
 #
@@ -326,8 +329,8 @@ plt.show()
 by_neighbours = [direction.by_neighbours(run) for run in shared]
 by_radius = [direction.by_radius(run.seed) for run in shared]
 rows = {
-    "two centres, read linearly": over_counts(runs, "direction.ode_times.{}"),
-    "shared centre, read linearly": over_counts(shared, "direction.ode_times.{}"),
+    "two centres, read linearly": by_count(runs, "direction.ode_times.{}"),
+    "shared centre, read linearly": by_count(shared, "direction.ode_times.{}"),
 }
 for label, found in (
     ("shared centre, read from 15 neighbours", by_neighbours),
@@ -343,7 +346,7 @@ sources.source("latent_ode", "shared-centre")
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 leaving = fmean(direction.outside(run.seed) for run in shared)
-harder = over_counts(shared, "rmse.ode_times.{}.truth")
+harder = by_count(shared, "rmse.ode_times.{}.truth")
 Markdown(
     f"{leaving:.0%} of the counter-clockwise test spirals leave the ring. "
     "These spirals are harder: the error on the further points is "
@@ -354,8 +357,9 @@ Markdown(
 # %% [markdown]
 # Chance is one half. What a linear classifier cannot read may still be there: one kind can lie in the
 # middle of the other, and a nearest-neighbour classifier can read it. But the last row of the table
-# shows what little it takes: the noisy points in no order, and a straight line. So that the state knows
-# the direction does not show that it knows the order.
+# shows how little most of it takes: the noisy points in no order, and a straight line. So that the state
+# knows the direction does not show that it knows the order; whether the rest takes the order is not
+# decided.
 #
 # ## Exercise
 #
@@ -397,22 +401,9 @@ for n in COUNTS:
     assert after["rnn_times", n, "new"] > after["ode_times", n, "new"]
 for n in (30, 50):
     assert after["rnn_times", n, "new"] > level(runs, "rnn_times", n, "new")
-    assert level(runs, "rnn_times", n) < after["ode_times", n, "truth"]
     assert level(grid, "ode_grid", n) > level(runs, "rnn_times", n)
     assert level(grid, "ode_grid", n) > level(runs, "rnn", n)
-wins = []
-for n in COUNTS:
-    ours, theirs = (
-        recorded.values(longer[m], f"rmse.{m}.{n}.new")
-        for m in ("ode_times", "rnn_times")
-    )
-    wins.append(sum(a < b for a, b in zip(ours, theirs, strict=True)))
-    if n == 30:
-        worst = theirs.index(max(theirs))
-        others = [fmean(v[:worst] + v[worst + 1 :]) for v in (ours, theirs)]
-        assert round(max(theirs), 1) == 3.1
-        assert abs(others[0] / others[1] - 1) < 0.02
-assert wins == [3, 3, 4]
 assert min(shares["near"][:2]) > 0.95
-assert abs(fmean(recorded.values(runs, "no_times.100")) - 1) > 0.05
+far = {n: abs(fmean(recorded.values(runs, f"no_times.{n}")) - 1) for n in COUNTS}
+assert far[100] > max(0.05, far[30], far[50])
 assert 0 < fmean(ratios[30]) - 1 < 0.5

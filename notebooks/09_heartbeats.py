@@ -57,7 +57,7 @@ from IPython.display import Markdown
 from torch import nn
 from torch.nn.functional import softmax
 
-from nodebook.evidence import claims, recorded, registry, results
+from nodebook.evidence import recorded, registry, results
 from nodebook.experiments.ch09_heartbeats import EXPERIMENTS, heartbeats, sets
 from nodebook.figures import heartbeat_tables as tables
 from nodebook.figures import heartbeats as figures
@@ -614,56 +614,6 @@ for run in recorded.runs("heartbeat_dropped"):
 (layers,) = recorded.runs("heartbeat_layers")
 assert 25 < layers.metric("body.backprop") / layers.metric("body.checkpoint") < 35
 assert round(layers.metric("reduction") / 2**20) == 18
-
-# %% jupyter={"source_hidden": true} tags=["remove-cell"]
-# checks: what they say of the runs between patients, and of the ledger
-audited = tables.audited()
-always, nearest = audited["always N"], audited["nearest beat"]
-assert [round(always[k][0], 2) for k in ("by beat", "DS1 to DS2")] == [0.83, 0.89]
-assert max(f1 for _, f1 in always.values()) < 0.25
-trees, relative = (
-    {k: found[k][0] for k in ("by beat", "by patient", "DS1 to DS2")}
-    for found in (audited["boosted trees, R-R"], audited["boosted trees, relative"])
-)
-assert [round(relative[k], 2) for k in ("by beat", "by patient")] == [0.9, 0.79]
-assert trees["by patient"] > 0.95
-assert relative["DS1 to DS2"] > trees["DS1 to DS2"]
-for name in ("nearest beat", "ResNet", "ODE-Net"):
-    beat, minutes, _, people = audited[name].values()
-    assert 0.01 < beat[0] - minutes[0] < 0.02
-    assert minutes[1] > 0.9 * beat[1]
-    assert people[1] < 0.5 * beat[1]
-for name, (experiment, model) in tables.MODELS.items():
-    if experiment == "heartbeats":
-        right = recorded.measured(
-            experiment, f"{model}.inter-patient", "test.accuracy"
-        )
-        below = [accuracy < always["DS1 to DS2"][0] for accuracy in right]
-        assert below == [name != "one residual block"] * len(below)
-for name in tables.NETWORKS.values():
-    assert tables.sensitivity(name, "S", "by-beat") > 0.6
-    assert tables.sensitivity(name, "V") > 0.7
-    assert tables.sensitivity(name, "S") < 0.15
-assert found["logistic, R-R", "inter-patient"] > 0.9
-for name in ("logistic, R-R", "boosted trees, R-R"):
-    assert tables.sensitivity(name, "S") < 0.15
-assert all(run.metric("advantage") == "some" for run in apart)
-small, solved_ones = (
-    recorded.runs("heartbeats", f"{model}.inter-patient")
-    for model in ("one-block", "ode-net")
-)
-assert min(recorded.values(small, "test.accuracy")) > max(
-    recorded.values(solved_ones, "test.accuracy")
-)
-f1 = [np.mean(recorded.values(r, "test.macro_f1")) for r in (small, solved_ones)]
-assert abs(f1[0] - f1[1]) < 0.02
 rises = [after > 1.2 * before for before, after in grown["inter-patient"]]
 assert rises == [True, False, False]
-kinds = {c.id: result.kind for c, result in claims.judged("09")}
-assert [name for name in kinds if kinds[name] == "refuted"] == ["001-single-block"]
-open_losses = [c for c in kinds if "-loss-" in c and kinds[c] == "not decided"]
-assert open_losses == ["001-resnet-loss-2"]
-(matrix,) = recorded.measured(
-    "heartbeat_baselines", "nearest.inter-patient", "test.confusion"
-)
-assert sum(matrix[4]) == 7
+assert found["logistic, R-R", "inter-patient"] > 0.9

@@ -1,0 +1,44 @@
+"""The tables of chapter 06: errors on spirals by how many of the first 100 points were observed."""
+
+from collections.abc import Mapping, Sequence
+
+from nodebook.evidence import recorded
+from nodebook.evidence.results import Run
+from nodebook.figures.text import loose_spread
+
+COUNTS = (30, 50, 100)
+HEADS = {n: f"{n} of 100" for n in COUNTS}
+
+
+def by_count(runs: Sequence[Run], metric: str, decimals: int = 2) -> dict[str, str]:
+    """A metric over the seeds, mean and standard deviation, by number of observed points.
+
+    ``metric`` has ``{}`` in the place of that number.
+    """
+    return {
+        head: loose_spread(recorded.values(runs, metric.format(n)), decimals)
+        for n, head in HEADS.items()
+    }
+
+
+def by_chosen_length(
+    short: Sequence[Run], longer: Mapping[str, Sequence[Run]]
+) -> dict[tuple[str, str], dict[int, list[float]]]:
+    """Errors after the length of training that the validation spirals choose, of each seed.
+
+    ``short`` are runs of all models, ``longer`` has those of each model, with the same seeds.
+
+    Returns:
+        by model and ground, "familiar" or "new", and by number of observed points.
+    """
+    found: dict[tuple[str, str], dict[int, list[float]]] = {}
+    for model, runs in longer.items():
+        for n in COUNTS:
+            for pair in zip(short, runs, strict=True):
+                better = min(
+                    pair, key=lambda run: min(run.metric(f"validation.{model}.{n}").values())
+                )
+                for ground in ("familiar", "new"):
+                    errors = found.setdefault((model, ground), {}).setdefault(n, [])
+                    errors.append(better.metric(f"rmse.{model}.{n}.{ground}"))
+    return found
