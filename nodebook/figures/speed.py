@@ -51,6 +51,15 @@ class Speed:
         """The points, where it is a diagram's."""
         return self.entry["points"]
 
+    def at(self, quantity: str, way: str, size: int) -> float:
+        """The milliseconds of a way at a size of one quantity, where it is a diagram of growth."""
+        (found,) = (
+            point["milliseconds"]
+            for point in self.points
+            if (point["quantity"], point["way"], point["size"]) == (quantity, way, size)
+        )
+        return found
+
     def _find(self, contest: str) -> dict:
         for ratio in self.entry["ratios"]:
             if ratio["name"].startswith(contest):
@@ -59,9 +68,11 @@ class Speed:
 
     def _repr_markdown_(self) -> str:
         machine = self.entry["hardware"]
+        count = machine["threads"]
         return (
             f"<small>Recorded: `nodelib bench {self.name}`, {self.entry['date']}, commit "
-            f"{self.entry['commit'][:7]}, {machine['threads']} threads of {machine['cpu']}.</small>"
+            f"{self.entry['commit'][:7]}, {count} {'thread' if count == 1 else 'threads'} of "
+            f"{machine['cpu']}.</small>"
         )
 
     def __repr__(self) -> str:

@@ -52,3 +52,14 @@ def test_what_is_not_recorded_is_named_with_how_to_make_it(recorded):
         speed.measured("run")
     with pytest.raises(ResultsError, match="no contest 'batch 7'"):
         speed.measured("walk").times("batch 7")
+
+
+def test_a_point_of_growth_is_found_by_way_and_size():
+    points = [
+        {"quantity": "states", "way": way, "size": size, "milliseconds": milliseconds}
+        for way, size, milliseconds in (("ours", 1, 2.0), ("ours", 8, 3.0), ("theirs", 8, 4.0))
+    ]
+    found = speed.Speed("growth", {"points": points})
+    assert found.at("states", "ours", 8) == 3.0
+    with pytest.raises(ValueError, match="not enough values"):
+        found.at("states", "ours", 9)
