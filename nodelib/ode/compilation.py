@@ -125,5 +125,10 @@ def _clock() -> _Clock:
 
 @cache
 def _compiled(function: Compilable) -> Compilable:
-    # The loop itself is then C++ as well.
-    return torch.compile(function, fullgraph=True, dynamic=False, options={"cpp_wrapper": True})
+    from nodelib.ode.narrow_products import NarrowProducts  # which needs the compiler
+
+    options = {
+        "cpp_wrapper": True,  # the loop itself is then C++ as well
+        "post_grad_custom_pre_pass": NarrowProducts(),
+    }
+    return torch.compile(function, fullgraph=True, dynamic=False, options=options)
