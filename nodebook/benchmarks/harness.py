@@ -26,6 +26,8 @@ from nodelib import files
 from nodelib.errors import NodelibError
 
 REPEATS = 15
+PEERS = ("torchdiffeq", "torchode", "torchdyn", "diffrax", "jax")
+"""Packages whose versions a recorded measurement has besides ours."""
 
 Timed = Callable[[], object]
 
@@ -141,7 +143,7 @@ def report(measured: Sequence[Any]) -> dict[str, object]:
         "commit": commit,
         "modified": modified,
         "hardware": surroundings.hardware(),
-        "versions": surroundings.versions(),
+        "versions": surroundings.versions(*PEERS),
         "ratios": [asdict(x) for x in measured if isinstance(x, Ratio)],
         "points": [asdict(x) for x in measured if not isinstance(x, Ratio)],
     }

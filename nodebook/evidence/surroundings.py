@@ -14,10 +14,13 @@ PACKAGES = ("nodelib", "torch", "numpy", "scipy", "pandas", "scikit-learn", "wfd
 CODE = ("nodelib", "nodebook", "pyproject.toml", "requirements.lock")
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that a number can depend on."""
+def versions(*others: str) -> dict[str, str]:
+    """Versions of Python and of the packages that a number can depend on, and of ``others``.
+
+    What is not installed is left out.
+    """
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
+    for package in (*PACKAGES, *others):
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
@@ -56,10 +59,12 @@ def git(*arguments: str) -> str | None:
 
 
 def hardware() -> dict[str, str | int | float | None]:
-    """CPU model, cores, threads that torch uses, and memory in GiB."""
+    """CPU model, cores, those that this process may use, torch's threads, and memory in GiB."""
+    cores = os.cpu_count() or 1
     return {
         "cpu": _cpu_model(),
-        "cores": os.cpu_count() or 1,
+        "cores": cores,
+        "usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores,
         "threads": torch.get_num_threads(),
         "memory_gib": _memory_gib(),
     }

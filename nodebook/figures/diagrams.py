@@ -138,9 +138,10 @@ def range_of(table: pd.DataFrame, pair: str) -> str:
     return f"{min(found, key=float)}{GLUE}to{GLUE}{max(found, key=float)}"
 
 
-def python_shares(speed: Speed) -> list[float]:
-    """The shares of Python of the ways that are not compiled."""
-    return [point["python"] for point in speed.points if point["way"] != "compiled"]
+def python_share(point: Mapping[str, Any]) -> tuple[float, float]:
+    """The least and the most that Python's share of a way's time can be, see ``shares``."""
+    operators = point["computing"] + point["memory"]
+    return max(0.0, 1 - operators / point["milliseconds"]), 1 - operators / point["profiled"]
 
 
 def told(ours: float, theirs: float) -> str:
@@ -191,15 +192,23 @@ def slope(points: Sequence[tuple[int, float]]) -> float:
 
 
 def shares(speed: Speed) -> Figure:
-    """A bar for each way, as long as its time, divided into where it goes."""
+    """A bar for each way, as long as its time, divided in the middle of what is known of it."""
     points = speed.points[::-1]
     figure, ax = plt.subplots(figsize=(plotting.WIDTH, 3.4))
     names = [point["way"] for point in points]
     left = np.zeros(len(points))
     for key, (label, colour) in PARTS.items():
-        widths = np.array([point[key] * point["milliseconds"] for point in points])
+        widths = np.array([part(point, key) * point["milliseconds"] for point in points])
         ax.barh(names, widths, left=left, color=colour, label=label)
         left += widths
     ax.set_xlabel("milliseconds of a gradient")
     figure.legend(loc="outside upper center", ncols=1)
     return figure
+
+
+def part(point: Mapping[str, Any], key: str) -> float:
+    """The share of one of ``PARTS``, with Python's in the middle between its least and its most."""
+    python = sum(python_share(point)) / 2
+    if key == "python":
+        return python
+    return (1 - python) * point[key] / (point["computing"] + point["memory"])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from nodebook import paths
+from nodebook.benchmarks.harness import PEERS
 from nodebook.errors import ResultsError
 from nodebook.evidence import results
 from nodelib import trace
@@ -69,10 +70,14 @@ class Speed:
     def _repr_markdown_(self) -> str:
         machine = self.entry["hardware"]
         count = machine["threads"]
+        where = f"{count} {'thread' if count == 1 else 'threads'} of {machine['cpu']}"
+        if machine.get("usable") == 1:
+            where += ", held to one core"
+        versions = self.entry.get("versions", {})
+        told = [f"{name} {versions[name]}" for name in ("torch", *PEERS) if name in versions]
         return (
             f"<small>Recorded: `nodelib bench {self.name}`, {self.entry['date']}, commit "
-            f"{self.entry['commit'][:7]}, {count} {'thread' if count == 1 else 'threads'} of "
-            f"{machine['cpu']}.</small>"
+            f"{self.entry['commit'][:7]}, {where}; {', '.join(told)}.</small>"
         )
 
     def __repr__(self) -> str:

@@ -42,16 +42,19 @@ class Point:
 
 
 def measure(repeats: int) -> list[Point]:
-    """Time all ways at each size in turn."""
+    """Time all ways at all sizes in turn, so that a clock that drifts moves all alike."""
+    tasks = {
+        (quantity, name, size): task
+        for quantity, sizes in SIZES.items()
+        for size in sizes
+        for name, task in works(quantity, size)
+    }
+    for task in tasks.values():
+        task()
     points = []
-    for quantity, sizes in SIZES.items():
-        for size in sizes:
-            tasks = dict(works(quantity, size))
-            for task in tasks.values():
-                task()
-            for name, seconds in harness.in_turn(tasks, repeats).items():
-                low, middle, high = (1e3 * x for x in statistics.quantiles(seconds, n=4))
-                points.append(Point(quantity, name, size, middle, low, high, repeats))
+    for key, seconds in harness.in_turn(tasks, repeats).items():
+        low, middle, high = (1e3 * x for x in statistics.quantiles(seconds, n=4))
+        points.append(Point(*key, middle, low, high, repeats))
     return points
 
 

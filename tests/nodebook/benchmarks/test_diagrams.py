@@ -1,7 +1,6 @@
 """Benchmarks of many points: every way solves the same problem, and what is written of it."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -108,19 +107,37 @@ def test_solves_on_a_grid_are_the_same_and_make_the_evaluations():
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
 
 
-def test_the_shares_of_a_profiled_run_are_the_whole():
+def test_operators_take_a_part_of_a_profiled_run():
     x = torch.randn(300, 300)
-    calls, computing, memory, python = shares.shares(lambda: [(x @ x).clone() for _ in range(20)])
+    calls, profiled, computing, memory = shares.shares(lambda: [(x @ x).clone() for _ in range(20)])
     assert calls >= 40
-    assert computing + memory + python == pytest.approx(1.0)
+    assert profiled > computing + memory
     assert computing > memory > 0
+
+
+def test_sizes_are_timed_in_turn(monkeypatch):
+    calls = []
+    monkeypatch.setattr(growth, "SIZES", {"states": (1, 8), "evaluations": (40,)})
+    monkeypatch.setattr(
+        growth,
+        "works",
+        lambda quantity, size: [("backprop", lambda: calls.append((quantity, size)))],
+    )
+    points = growth.measure(2)
+    assert [(p.quantity, p.way, p.size) for p in points] == [
+        ("states", "backprop", 1),
+        ("states", "backprop", 8),
+        ("evaluations", "backprop", 40),
+    ]
+    once = [("states", 1), ("states", 8), ("evaluations", 40)]
+    twice = [key for key in once for _ in range(2)]  # each warmed up by one before
+    assert calls == [*once, *twice, *twice]
 
 
 def test_points_are_written_and_told(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "results", lambda: tmp_path)
     point = growth.Point("states", "backprop", 8, 1.5, 1.0, 2.0, 3)
-    measure = SimpleNamespace(measure=lambda repeats: [point])
-    monkeypatch.setattr(harness.importlib, "import_module", lambda name: measure)
+    monkeypatch.setattr(harness, "run", lambda name, repeats: [point])
     result = CliRunner().invoke(cli.app, ["bench", "growth", "--record"])
     assert result.exit_code == 0, result.output
     assert "backprop" in result.output

@@ -18,7 +18,8 @@ def recorded(tmp_path, monkeypatch):
     entry = {
         "date": "2026-01-02",
         "commit": "0123456789",
-        "hardware": {"cpu": "a processor", "threads": 2},
+        "hardware": {"cpu": "a processor", "threads": 2, "usable": 1},
+        "versions": {"torch": "2.0", "numpy": "2.1", "diffrax": "0.7"},
         "ratios": [
             {"name": "batch 64 (first)", "peer": "one", **ratio},
             {"name": "batch 1", "peer": "one", **plain},
@@ -44,7 +45,8 @@ def test_a_contest_is_told_against_each_peer(recorded):
 def test_machine_date_and_commit_are_told(recorded):
     line = speed.measured("walk")._repr_markdown_()
     assert "nodelib bench walk" in line
-    assert "2026-01-02, commit 0123456, 2 threads of a processor" in line
+    assert "2026-01-02, commit 0123456, 2 threads of a processor, held to one core" in line
+    assert "torch 2.0, diffrax 0.7." in line
 
 
 def test_what_is_not_recorded_is_named_with_how_to_make_it(recorded):

@@ -78,9 +78,17 @@ def test_exponents_are_slopes_of_logarithms():
     plt.close(figure)
 
 
+SPENT = {"way": "backprop", "milliseconds": 20.0, "profiled": 40.0, "computing": 12, "memory": 4}
+
+
+def test_pythons_share_lies_between_that_without_and_that_with_the_profiler():
+    assert diagrams.python_share(SPENT) == (pytest.approx(0.2), pytest.approx(0.6))
+    assert diagrams.python_share(SPENT | {"computing": 30})[0] == 0.0
+    assert diagrams.part(SPENT, "python") == pytest.approx(0.4)
+    assert diagrams.part(SPENT, "computing") == pytest.approx(0.45)
+
+
 def test_a_bar_is_as_long_as_its_time():
-    shares = {"computing": 0.5, "memory": 0.1, "python": 0.4}
-    points = [{"way": "backprop", "milliseconds": 20.0, **shares}]
-    figure = diagrams.shares(Speed("shares", {"points": points, "ratios": []}))
+    figure = diagrams.shares(Speed("shares", {"points": [SPENT], "ratios": []}))
     assert sum(bar.get_width() for bar in figure.axes[0].patches) == pytest.approx(20.0)
     plt.close(figure)
