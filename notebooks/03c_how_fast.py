@@ -256,8 +256,8 @@ Markdown(
 {spent["backprop"]["operators"]:,}. Either way {between} of
 the time is spent between operators, which no faster kernel helps: the more by what
 is left in a profiled run, the less by what is left without. Compiled, at most
-{drawn.python_share(spent["compiled"])[1]:.0%} are left between them, of a time that is
-{spent["compiled"]["milliseconds"] / spent["backprop"]["milliseconds"]:.0%} of
+{drawn.python_share(spent["compiled"])[1]:.0%} are left between them, of a time that
+is {spent["compiled"]["milliseconds"] / spent["backprop"]["milliseconds"]:.0%} of
 that of backprop."""
 )
 
