@@ -142,7 +142,7 @@ def report(measured: Sequence[Any]) -> dict[str, object]:
         "date": datetime.now(UTC).date().isoformat(),
         "commit": commit,
         "modified": modified,
-        "hardware": surroundings.hardware(),
+        "hardware": surroundings.hardware() | {"usable": surroundings.usable_cores()},
         "versions": surroundings.versions(*PEERS),
         "ratios": [asdict(x) for x in measured if isinstance(x, Ratio)],
         "points": [asdict(x) for x in measured if not isinstance(x, Ratio)],

@@ -59,15 +59,20 @@ def git(*arguments: str) -> str | None:
 
 
 def hardware() -> dict[str, str | int | float | None]:
-    """CPU model, cores, those that this process may use, torch's threads, and memory in GiB."""
-    cores = os.cpu_count() or 1
+    """CPU model, cores, threads that torch uses, and memory in GiB."""
     return {
         "cpu": _cpu_model(),
-        "cores": cores,
-        "usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores,
+        "cores": os.cpu_count() or 1,
         "threads": torch.get_num_threads(),
         "memory_gib": _memory_gib(),
     }
+
+
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _cpu_model() -> str:
