@@ -291,9 +291,8 @@ core."""
 # seed of the three holds zero. So it was in the deck.
 #
 # The deck's epochs get longer, and it does not say why. An ODE-Net can come to need more evaluations as
-# it learns, and here it does so with two seeds of three by beat, and one of three between patients,
-# further down. The step from 13 to 19 is one more step of the solver, and more than the deck's epochs
-# grow.
+# it learns. Solved as above it does so with two seeds of three by beat, and one of three between patients,
+# further down, by one more step of the solver: from 13 to 19, which is more than the deck's epochs grow.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 grown = tables.evaluations()
@@ -306,7 +305,7 @@ Markdown(
 Evaluations of a forward pass here: about {grown["by-beat"][0][0]:.0f} in the first
 epoch, and in the last {last["by-beat"]} by beat, {last["inter-patient"]} between
 patients (a number for each seed). The printed network under `torchdiffeq`'s
-adjoint, with the weights of seed 0, does not grow: forwards and backwards it takes
+adjoint, with these weights of seed 0, needs no more: forwards and backwards it takes
 {times.metric("forward.1e-2.untrained") + times.metric("backward.1e-2.untrained")}
 evaluations before training and
 {times.metric("forward.1e-2.trained") + times.metric("backward.1e-2.trained")} after
@@ -319,8 +318,29 @@ the machine here, with {recorded.mean("heartbeat_times", "epoch", "nfe"):.0f}
 evaluations in a forward pass on average."""
 )
 
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+(adjoint,) = recorded.runs("heartbeats", "ode-net-adjoint.by-beat")
+(kutta,) = recorded.runs("heartbeats", "ode-net-rk4.by-beat")
+Markdown(
+    f"""Trained by the adjoint at tolerance 0.001 in both passes, as the deck may have
+had it, the ODE-Net is right on {adjoint.metric("test.accuracy"):.2%}, after
+{adjoint.cpu_seconds / 60:.0f} processor minutes. **Its evaluations grow**: those of
+a forward pass are {adjoint.metric("nfe.1"):.0f} in the first epoch and
+{adjoint.metric("nfe.5"):.0f} in the last. Solved by two steps of the classical
+Runge-Kutta method, eight evaluations, and differentiated through them, it is right
+on {kutta.metric("test.accuracy"):.2%}, and an epoch takes
+{recorded.mean("heartbeat_times", "epoch-rk4", "minutes"):.1f} minutes on both
+cores. One seed of each."""
+)
+
 # %% [markdown]
-# *Recorded:* `heartbeats`, `resnet.by-beat` and `ode-net.by-beat`; `heartbeat_comparison`, `by-beat`;
+# **Two steps of a fixed solver will do.** They take about the time of the ResNet, and the network makes fewer
+# mistakes than any of the three above, which were solved to a tolerance of 0.01. So does that of the adjoint, in
+# five times the time.
+# With one seed of each the difference between them means nothing. How the deck's epochs came to grow by a third
+# is no mystery: the adjoint's evaluations grow by a fifth here.
+#
+# *Recorded:* `heartbeats`, variants `….by-beat`; `heartbeat_comparison`, `by-beat`;
 # `heartbeat_times`.
 #
 # ### Trained for longer
@@ -340,9 +360,9 @@ points."""
 )
 
 # %% [markdown]
-# Both get better for longer, but **the distance does not close**: with every seed the ODE-Net is behind, beyond
-# chance. Of both the loss on the test beats is lowest after some fifteen epochs, and rises a little to the end.
-# Every ODE-Net comes to 19 evaluations by the twelfth epoch.
+# Both get better for longer, and **the distance shrinks, but does not close**: with every seed the ODE-Net is
+# behind, with two of three beyond chance by McNemar's test, with the third not. Of both the loss on the test beats is lowest after some fifteen epochs, and rises a little to the end.
+# Every ODE-Net comes to 19 evaluations in the end, between the twelfth and the eighteenth epoch.
 # *Recorded:* `heartbeats`, variants `….by-beat.converged`; `heartbeat_comparison`, `by-beat.converged`.
 #
 # ### A beat on its way
@@ -490,14 +510,6 @@ plt.show()
 # irregular times; it says that this ODE-Net, as it stands, is not the more robust of the two.
 #
 # *Recorded:* `heartbeat_layers`; `heartbeat_solvers` and `heartbeat_dropped` with every eighth test beat.
-#
-# ## What is not measured yet
-#
-# Trainings take hours on one core, so some of the planned runs are still to come. A number above that
-# has no spread behind it is of one seed.
-
-# %% jupyter={"source_hidden": true} tags=["remove-input"]
-Markdown("\n".join(f"- {line}" for line in tables.missing(EXPERIMENTS)))
 
 # %% [markdown]
 # ## Verdicts
@@ -591,14 +603,25 @@ for kind, name in tables.NETWORKS.items():
         )
 assert found["nearest beat", "by-beat"] > printed("resnet", "accuracy")
 assert found["boosted trees, R-R", "by-beat"] > printed("ode-net", "accuracy")
-assert all(run.metric("verdict") == "lower" for run in (*level, *longer))
+assert all(run.metric("verdict") == "lower" for run in level)
+by_tolerance = recorded.measured("heartbeats", "ode-net.by-beat", "test.accuracy")
+for run in (adjoint, kutta):
+    assert run.metric("test.accuracy") > max(by_tolerance)
+assert 4.5 < adjoint.cpu_seconds / kutta.cpu_seconds < 6
+assert 0.15 < adjoint.metric("nfe.5") / adjoint.metric("nfe.1") - 1 < 0.25
+assert [run.metric("p") < 0.05 for run in longer] == [True, True, False]
+assert all(run.metric("excess") < 0 for run in longer)
+assert np.mean(recorded.values(longer, "excess")) > np.mean(
+    recorded.values(level, "excess")
+)
 assert sum(run.metric("interval")[1] > 0 for run in level) == 1
 for kind in tables.NETWORKS:
     for run in recorded.runs("heartbeats", f"{kind}.by-beat.converged"):
         lowest = min(range(1, 21), key=lambda epoch: run.metric(f"loss.{epoch}"))
         assert 12 <= lowest <= 17
         if kind == "ode-net":
-            assert run.metric("nfe.12") > 18.9
+            assert run.metric("nfe.11") < 19
+            assert run.metric("nfe.18") > 18.99
 assert times.metric("rises") == "no"
 assert [round(after) for _, after in grown["by-beat"]] == [13, 19, 19]
 assert {round(before) for seeds in grown.values() for before, _ in seeds} <= {13, 14}

@@ -8,6 +8,7 @@ import pytest
 from nodebook import paths
 
 TESTS = Path(__file__).parent
+os.environ.pop("COLUMNS", None)  # pytest-xdist sets it, and a console keeps it from when it is made
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from nodebook.evidence import claims, recorded, registry
+from nodebook.evidence import claims, recorded
 from nodebook.evidence.results import Run
 from nodebook.figures.text import GLUE, listed, significant, spread_of_few
 from nodelib.data import aami
@@ -284,18 +284,3 @@ def solvers() -> pd.DataFrame:
         for told_as, name in names.items()
     }
     return pd.DataFrame(rows).T.rename_axis("solver")
-
-
-def missing(experiments: Sequence[str]) -> list[str]:
-    """Runs that are planned and not recorded: "`heartbeats`, seeds 1, 2: ode-net.by-beat"."""
-    left: dict[tuple[str, str], list[str]] = {}
-    for name in experiments:
-        module, runs = registry.load(name), recorded.runs(name)
-        done = {(run.variant, run.seed) for run in runs}
-        for variant in module.VARIANTS:
-            planned = registry.planned(name, variant)
-            seeds = [str(seed) for seed in planned if (variant, seed) not in done]
-            if seeds:
-                word = "seed" if len(seeds) == 1 else "seeds"
-                left.setdefault((name, f"{word} {', '.join(seeds)}"), []).append(variant)
-    return [f"`{name}`, {seeds}: {', '.join(them)}" for (name, seeds), them in left.items()]

@@ -26,7 +26,6 @@ from nodebook.experiments.ch09_heartbeats import sets
 
 VARIANTS = ("by-beat", "by-beat.converged", "inter-patient")
 SEEDS = (0, 1, 2)
-UNFINISHED = True
 NEEDS = ("mitdb",)
 
 LEVEL, DRAWS = 0.05, 1000

@@ -54,7 +54,6 @@ from nodelib.models.networks import halved, load_weights
 from nodelib.training.heartbeats import TOGETHER, Beats, Plan, fit, mean_loss, scores
 
 SEEDS = (0, 1, 2)
-UNFINISHED = True
 NEEDS = ("mitdb",)
 TOLERANCE = {"test.changed": 1.0, "test.*": 0.01, "interval.*": 0.01, "without_202.*": 0.01}
 

@@ -68,20 +68,3 @@ def test_published_results_are_told_with_their_division():
     table = tables.published()
     assert table.index.name == "DS1 to DS2, published"
     assert table.loc["de Chazal et al. 2004", "S"] == f"76,{tables.GLUE}39"
-
-
-@pytest.mark.parametrize(
-    ("done", "left"),
-    [
-        ([("a", 0), ("a", 1), ("b", 0)], ["`toy`, seed 1: b"]),
-        ([("b", 1)], ["`toy`, seeds 0, 1: a", "`toy`, seed 0: b"]),
-        ([("a", 0), ("b", 0)], ["`toy`, seed 1: a, b"]),
-        ([(v, s) for v in "ab" for s in (0, 1)], []),
-    ],
-)
-def test_what_is_planned_and_not_recorded_is_listed(done, left, monkeypatch):
-    module = SimpleNamespace(VARIANTS=("a", "b"), SEEDS=(0, 1))
-    runs = [SimpleNamespace(variant=variant, seed=seed) for variant, seed in done]
-    monkeypatch.setattr(tables.registry, "load", lambda name: module)
-    monkeypatch.setattr(tables.recorded, "runs", lambda name: runs)
-    assert tables.missing(["toy"]) == left

@@ -18,7 +18,7 @@ from nodebook.errors import ExecutionError
 from nodebook.press import lock
 
 NODELIB = Path(sys.executable).with_name("nodelib")
-PATIENCE = 60.0  # to start on a busy machine; nothing is measured by it
+PATIENCE = 180.0  # to start on a busy machine; nothing is measured by it
 SLEEPER = """
 # %%
 import os, pathlib, time
