@@ -1,4 +1,4 @@
-"""What page 09 says in words of the recorded runs between patients, and of their audit."""
+"""What page 09 says in words of the recorded runs."""
 
 import statistics
 
@@ -75,3 +75,44 @@ def test_the_ledger_of_the_chapter_is_as_the_page_sums_it_up():
 def test_ds2_has_seven_beats_of_class_q():
     (matrix,) = recorded.measured("heartbeat_baselines", "nearest.inter-patient", "test.confusion")
     assert sum(matrix[4]) == 7
+
+
+def test_two_fixed_steps_and_the_adjoint_give_the_better_networks():
+    by_tolerance = recorded.measured("heartbeats", "ode-net.by-beat", "test.accuracy")
+    (adjoint,), (kutta,) = (
+        recorded.runs("heartbeats", f"ode-net-{name}.by-beat") for name in ("adjoint", "rk4")
+    )
+    for run in (adjoint, kutta):
+        assert run.metric("test.accuracy") > max(by_tolerance)
+    assert 4.5 < adjoint.cpu_seconds / kutta.cpu_seconds < 6
+    assert 0.15 < adjoint.metric("nfe.5") / adjoint.metric("nfe.1") - 1 < 0.25
+    assert recorded.mean("heartbeat_times", "epoch-rk4", "minutes") < 2
+
+
+def test_longer_training_shrinks_the_distance_and_does_not_close_it():
+    short, long = (
+        recorded.runs("heartbeat_comparison", variant)
+        for variant in ("by-beat", "by-beat.converged")
+    )
+    assert [run.metric("p") < 0.05 for run in long] == [True, True, False]
+    excess = [recorded.values(runs, "excess") for runs in (short, long)]
+    assert max(excess[1]) < 0
+    assert statistics.fmean(excess[1]) > statistics.fmean(excess[0])
+
+
+@pytest.mark.parametrize("kind", list(tables.NETWORKS))
+def test_the_longer_training_is_best_after_some_fifteen_epochs(kind):
+    for run in recorded.runs("heartbeats", f"{kind}.by-beat.converged"):
+        lowest = min(range(1, 21), key=lambda epoch: run.metric(f"loss.{epoch}"))
+        assert 12 <= lowest <= 17
+        if kind == "ode-net":
+            assert run.metric("nfe.11") < 19
+            assert run.metric("nfe.18") > 18.99
+
+
+def test_with_four_fifths_of_the_samples_dropped_neither_network_is_worth_anything():
+    always = recorded.mean("heartbeat_baselines", "always-n.by-beat", "test.accuracy")
+    for run in recorded.runs("heartbeat_dropped"):
+        assert all(run.metric(f"excess.{percent}") < 0 for percent in (20, 50))
+        for kind in tables.NETWORKS:
+            assert run.metric(f"accuracy.{kind}.80") < always
