@@ -26,7 +26,7 @@ book: $(READY) ## execute what changed, render the book into _build/html
 	@$(BIN)/nodelib build
 
 test: $(READY) ## style, units, notebooks, book and browser
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadgroup
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile
 
 full: $(READY) ## run the paper-scale experiments and record them (hours)
 	@$(BIN)/nodelib run --profile full

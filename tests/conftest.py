@@ -7,19 +7,7 @@ import pytest
 
 from nodebook import paths
 
-TESTS = Path(__file__).parent
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it, and a console keeps it from when it is made
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Where tests run side by side, those of a file stay together, and all that need the book.
-
-    So what is compiled for a file is compiled once, and the book is built once.
-    """
-    for item in items:
-        folder, *_ = own = item.path.relative_to(TESTS).parts
-        item.add_marker(pytest.mark.xdist_group("book" if folder == "book" else "/".join(own)))
 
 
 @pytest.fixture(scope="session", autouse=True)

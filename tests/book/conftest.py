@@ -7,7 +7,7 @@ import shutil
 import threading
 
 import pytest
-from building import CHAPTERS, execute
+from building import ALONE, CHAPTERS, execute
 
 from nodebook import paths
 from nodebook.press import book
@@ -17,9 +17,13 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 
 @pytest.fixture(scope="session")
 def site():
-    """The published book, built with warnings as errors."""
-    where = execute(CHAPTERS)
-    book.build(CHAPTERS, where)
+    """The published book, built with warnings as errors.
+
+    Where tests run side by side, one process builds it, and the others wait and find it built.
+    """
+    with ALONE:
+        where = execute(CHAPTERS)
+        book.build(CHAPTERS, where)
     return where
 
 
