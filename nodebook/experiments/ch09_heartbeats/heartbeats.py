@@ -75,8 +75,8 @@ SAMPLE = (
 )
 PLAN, LONG = Plan(epochs=5), Plan(epochs=20)
 SOLVERS = {
-    "adjoint": {"method": "dopri5", "rtol": 1e-3, "atol": 1e-3, "grad": "adjoint"},
-    "rk4": {"method": "rk4", "options": {"num_steps": 2}, "grad": "backprop"},
+    "ode-net-adjoint": {"method": "dopri5", "rtol": 1e-3, "atol": 1e-3, "grad": "adjoint"},
+    "ode-net-rk4": {"method": "rk4", "options": {"num_steps": 2}, "grad": "backprop"},
 }
 SAME_MAN = "202"
 
@@ -152,11 +152,11 @@ def shown(variant: str, which: str) -> Beats:
 def untrained(variant: str, seed: int) -> HeartbeatClassifier:
     """The network of a variant before training."""
     name = variant.split(".")[0]
-    kind = name.removesuffix("-rr").removesuffix("-adjoint").removesuffix("-rk4")
+    kind = "ode-net" if name in SOLVERS else name.removesuffix("-rr")
     features = sets.FEATURES if name.endswith("-rr") else 0
     network = heartbeat_classifier(kind, seed=seed, features=features)
-    if solver := SOLVERS.get(name.removeprefix("ode-net-")):
-        network.body.settings = dict(solver)
+    if name in SOLVERS:
+        network.body.settings = dict(SOLVERS[name])
     return network
 
 

@@ -81,14 +81,13 @@ def packed(x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
     place = torch.where(observed, observed.cumsum(-1) - 1, longest)  # the others share one place
     room = x.new_zeros(*x.shape[:2], longest + 1, x.shape[-1])
     moved = room.scatter(2, place.unsqueeze(-1).expand_as(x), x)
-    used = torch.arange(longest) < counts
-    return torch.where(used.unsqueeze(-1), moved[:, :, :longest], 0.0), used
+    return moved[:, :, :longest], torch.arange(longest, device=x.device) < counts
 
 
 def _at_work(observed: Tensor) -> list[int]:
     """For each place how many networks, from the first on, have an observation there or later."""
     later = observed.flip(-1).cummax(-1).values.flip(-1).any(1)
-    numbers = torch.arange(1, len(later) + 1).unsqueeze(1)
+    numbers = torch.arange(1, len(later) + 1, device=observed.device).unsqueeze(1)
     return torch.where(later, numbers, 0).amax(0).tolist()
 
 
