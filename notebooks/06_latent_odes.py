@@ -60,9 +60,8 @@ from torch import nn
 # The book's own: recorded runs, claims and pictures.
 from nodebook.evidence import recorded, registry, results
 from nodebook.experiments.ch06_latent import spiral_models
-from nodebook.figures import latent, plotting, sources, verdicts
+from nodebook.figures import latent, plotting, sources, spiral_tables, verdicts
 from nodebook.figures.tables import by_row
-from nodebook.figures.text import loose_spread
 from nodelib import odeint
 from nodelib.data import spirals
 from nodelib.models.latent.ode import hermite
@@ -107,15 +106,10 @@ LABELS = {"hold": "hold the last point", "family": "knows the curves"} | {
     for name in ("rnn", "rnn_times", "ode", "ode_times")
 }
 rows = {
-    label: {
-        f"{n} of 100": loose_spread(
-            recorded.values(runs, f"rmse.{name}.{n}.truth"), 2
-        )
-        for n in spiral_models.COUNTS
-    }
+    label: spiral_tables.by_count(runs, f"rmse.{name}.{{}}.truth")
     for name, label in LABELS.items()
 }
-heads = list(rows["hold the last point"])
+heads = spiral_tables.HEADS.values()
 for label, values in {
     "paper: recurrent": ("0.39", "0.32", "0.18"),
     "paper: latent ODE": ("0.16", "0.15", "0.13"),
