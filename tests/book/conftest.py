@@ -51,9 +51,13 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="session")
-def chromium(tmp_path_factory):
-    """A headless Chromium; skipped without one, unless NODELIB_REQUIRE_BROWSER is set."""
+@pytest.fixture(scope="module")
+def chromium():
+    """A headless Chromium; skipped without one, unless NODELIB_REQUIRE_BROWSER is set.
+
+    One a file, not one for all: between two files this process may run tests of how the processes
+    below it are ended, and a browser is one of those.
+    """
     from playwright.sync_api import sync_playwright
 
     named = os.environ.get("NODELIB_CHROMIUM")

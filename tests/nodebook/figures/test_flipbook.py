@@ -11,12 +11,13 @@ from nodebook.figures.flipbook import flipbook, png
 
 @pytest.fixture(scope="module")
 def frames():
-    pictures = []
-    for k in range(3):
-        figure, ax = plt.subplots(figsize=(2, 2))
-        ax.plot([0, k])
-        pictures.append(png(figure))
-    return pictures
+    return [png(line(k)) for k in range(3)]
+
+
+def line(k):
+    figure, ax = plt.subplots(figsize=(2, 2))
+    ax.plot([0, k])
+    return figure
 
 
 def page(frames, **changes):
@@ -27,7 +28,10 @@ def page(frames, **changes):
 def test_frames_are_small_pictures_and_their_figures_are_closed(frames):
     assert all(frame.startswith(b"\x89PNG") for frame in frames)
     assert max(map(len, frames)) < 10_000
-    assert plt.get_fignums() == []
+    figure = line(1)
+    assert plt.fignum_exists(figure.number)
+    png(figure)
+    assert not plt.fignum_exists(figure.number)
 
 
 def test_everything_is_in_the_page_and_nothing_is_fetched(frames):
