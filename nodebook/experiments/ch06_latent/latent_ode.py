@@ -10,10 +10,12 @@ Variants: ``spirals`` (two centres, as in the public example of the paper's auth
 model); ``longer`` and ``longer-recurrent`` (``ode_times`` and ``rnn_times`` with three times the
 steps); ``everywhere`` (both as longer, trained on spirals that begin at fine step 800 at the
 latest, so that all further points of the test spirals lie where training spirals were observed);
-``annealed``, ``larger`` and ``larger-batch`` (``ode_times`` as longer, with the divergence let in
-over 4,000 steps, twice the units, or four times the batch); ``long-<model>`` (each of the four
-models of ``spirals``, with ten times the steps and four times the batch, the same for all: two
-hours for each latent ODE and one and a quarter for each of the others, on one core for all seeds).
+``annealed``, ``larger``, ``larger-batch`` and ``warm-encoder`` (``ode_times`` as longer, with the
+divergence let in over 4,000 steps, twice the units, four times the batch, or encoders that begin as
+those of ``longer`` ended, with field and decoder new); ``long-<model>`` (each of the four models of
+``spirals``, with ten times the steps and four times the batch, the same for all: an hour and a
+quarter for each latent ODE and three quarters of one for each of the others, on one core for all
+seeds).
 
 Models, with the paper's numbers of units: ``ode``, the latent ODE whose encoder sees no times, as
 in document 003's listing; ``ode_times``, whose encoder gets time differences; ``rnn`` and
@@ -90,12 +92,11 @@ def run_together(variant: str, seeds: Sequence[int]) -> dict[int, results.Outcom
     data = {seed: sets(seed, plan.shift, plan.counts, plan.last_start) for seed in seeds}
     # the longest series first, as the recurrent networks like them
     members = [(seed, n) for n in sorted(plan.counts, reverse=True) for seed in seeds]
-    of_members = [seed for seed, _ in members]
     found = {seed: _Found() for seed in seeds}
     for name in plan.models:
         for rate in plan.rates:
             train = [data[seed]["train"][n] for seed, n in members]
-            model, history = train_all(variant, name, train, of_members, rate)
+            model, history = train_all(variant, name, train, members, rate)
             for k, (seed, n) in enumerate(members):
                 single = alone(name, member_weights(model, k), plan.sizes)
                 held_out = data[seed]["validation"][n]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nodebook import paths
+from nodebook.evidence import results
 from nodelib.data import spirals
 from nodelib.data.spirals import POINTS, SPACING
 from nodelib.models.latent.ode import LatentODE, Sizes
@@ -25,8 +26,9 @@ class Plan:
     """What a variant trains: models, on ``counts`` points of curves ``shift`` from the origin.
 
     ``last_start`` is that of the training spirals alone; ``sizes`` are those of latent ODEs, whose
-    divergence is ``annealed`` over so many steps. A training that is ``resumable`` goes on where it
-    was interrupted.
+    divergence is ``annealed`` over so many steps. Encoders begin as those that were recorded of the
+    same seed and number of points in the variant ``encoders_of``. A training that is ``resumable``
+    goes on where it was interrupted.
     """
 
     models: tuple[str, ...]
@@ -38,6 +40,7 @@ class Plan:
     last_start: int = spirals.LAST_START
     sizes: Sizes = PAPER
     annealed: int = 0
+    encoders_of: str = ""
     resumable: bool = False
 
 
@@ -55,6 +58,7 @@ PLANS = {
         ("ode_times",), steps=12_000, sizes=Sizes(encoder=50, field=(40, 40), decoder=40)
     ),
     "larger-batch": Plan(("ode_times",), steps=12_000, batch=128),
+    "warm-encoder": Plan(("ode_times",), steps=12_000, encoders_of="longer"),
     **{
         f"long-{name}": Plan((name,), steps=40_000, batch=128, resumable=True)
         for name in ("ode", "ode_times", "rnn", "rnn_times")
@@ -69,6 +73,8 @@ LABELS = {
     "rnn": "recurrent, no times",
     "rnn_times": "recurrent, with times",
 }
+ENCODER = ("encoder.", "posterior.")
+"""How the names of an encoder's parameters begin."""
 CLIP = 1.0
 SCALE = 5.0
 NODE = 10
@@ -158,12 +164,31 @@ def recorded_model(tensors: Mapping[str, Tensor], name: str, n: int, sizes: Size
     )
 
 
+def warm(model: Model, variant: str, name: str, members: Sequence[tuple[int, int]]) -> None:
+    """Give each network the encoder recorded in another variant, of its seed and observations."""
+    found = {seed: results.one("latent_ode", variant, seed).tensors() for seed, _ in members}
+    for key, parameter in model.named_parameters():
+        if key.startswith(ENCODER):
+            rows = [found[seed][f"{name}/{n}/{key}"] for seed, n in members]
+            parameter.data.copy_(torch.stack(rows))
+
+
 def train_all(
-    variant: str, name: str, train: Sequence[spirals.Spirals], seeds: Sequence[int], rate: float
+    variant: str,
+    name: str,
+    train: Sequence[spirals.Spirals],
+    members: Sequence[tuple[int, int]],
+    rate: float,
 ) -> tuple[Model, History]:
-    """Train models of one name side by side as a variant has it, each on its own spirals."""
+    """Train models of one name side by side as a variant has it, each on its own spirals.
+
+    ``members`` are their seeds, and how many points of each spiral are observed.
+    """
     plan = PLANS[variant]
+    seeds = [seed for seed, _ in members]
     model = build(name, seeds, plan.sizes)
+    if plan.encoders_of:
+        warm(model, plan.encoders_of, name, members)
     kept = paths.build() / "training" / f"latent_ode-{variant}-{name}-{rate:g}.safetensors"
     history = fit(
         model,

@@ -23,6 +23,7 @@ from nodelib import data
 from nodelib.data import spirals
 from nodelib.errors import ModelError
 from nodelib.models.latent.ode import LatentODE, Sizes
+from nodelib.models.networks import member_weights
 from nodelib.training import Recipe
 
 
@@ -70,16 +71,16 @@ def test_a_resumable_training_goes_on_where_it_was(monkeypatch, tmp_path):
     plan = spiral_models.Plan(("ode_times",), steps=3, counts=(30,), batch=4, resumable=True)
     monkeypatch.setitem(spiral_models.PLANS, "spirals", plan)
     train = [spiral_models.sets(0, plan.shift, (30,))["train"][30]]
-    _, whole = spiral_models.train_all("spirals", "ode_times", train, [0], 0.01)
+    _, whole = spiral_models.train_all("spirals", "ode_times", train, [(0, 30)], 0.01)
     assert [file.name for file in (tmp_path / "training").iterdir()] == [
         "latent_ode-spirals-ode_times-0.01.safetensors"
     ]
-    _, again = spiral_models.train_all("spirals", "ode_times", train, [0], 0.01)
+    _, again = spiral_models.train_all("spirals", "ode_times", train, [(0, 30)], 0.01)
     assert again.losses == whole.losses
     assert again.seconds == pytest.approx(whole.seconds)
     monkeypatch.setitem(spiral_models.PLANS, "spirals", dataclasses.replace(plan, steps=4))
     with pytest.raises(ModelError, match="recipe"):
-        spiral_models.train_all("spirals", "ode_times", train, [0], 0.01)
+        spiral_models.train_all("spirals", "ode_times", train, [(0, 30)], 0.01)
 
 
 def test_a_larger_model_is_trained_recorded_and_measured_as_such(monkeypatch):
@@ -90,6 +91,28 @@ def test_a_larger_model_is_trained_recorded_and_measured_as_such(monkeypatch):
     assert outcome.parameters == spiral_models.build("ode_times", [0], sizes).count
     again = latent_ode.rederive(recorded("spirals", 1, outcome))
     assert again["rmse"]["ode_times"] == outcome.metrics["rmse"]["ode_times"]
+
+
+def test_a_warm_encoder_begins_as_it_was_recorded_and_the_rest_anew():
+    members = [(1, 100), (0, 30)]
+    model, cold = (spiral_models.build("ode_times", [1, 0]) for _ in range(2))
+    spiral_models.warm(model, "longer", "ode_times", members)
+    for k, (seed, n) in enumerate(members):
+        kept = results.one("latent_ode", "longer", seed).tensors()
+        for key, value in member_weights(model, k).items():
+            as_recorded = torch.equal(value, kept[f"ode_times/{n}/{key}"])
+            as_drawn = torch.equal(value, member_weights(cold, k)[key])
+            from_encoder = key.split(".")[0] in ("encoder", "posterior")
+            assert (as_recorded, as_drawn) == (from_encoder, not from_encoder)
+
+
+def test_a_plan_with_warm_encoders_begins_with_them(monkeypatch):
+    plan = spiral_models.Plan(("ode_times",), steps=1, counts=(30,), batch=4, encoders_of="longer")
+    monkeypatch.setitem(spiral_models.PLANS, "spirals", plan)
+    train = [spiral_models.sets(0, plan.shift, (30,))["train"][30]]
+    after, _ = spiral_models.train_all("spirals", "ode_times", train, [(0, 30)], 1e-6)
+    kept = results.one("latent_ode", "longer", 0).tensors()["ode_times/30/encoder.turn"]
+    assert torch.allclose(member_weights(after, 0)["encoder.turn"], kept, atol=1e-5)
 
 
 def test_spirals_that_begin_later_are_for_training_alone():
