@@ -31,7 +31,7 @@ from pathlib import Path
 from types import ModuleType
 
 from nodebook.errors import ResultsError
-from nodebook.evidence import recording
+from nodebook.evidence import allocator, recording
 from nodelib import data
 from nodelib.errors import OfflineError
 
@@ -149,6 +149,7 @@ def record(
     if missing := missing_data(name):
         raise ResultsError(f"experiment {name!r} {data_remedy(missing)}")
     recording.check_writable(name)  # before hours of work
+    allocator.keep_freed_memory()
     together = hasattr(module, "run_together")
     paths = []
     for variant in variants:
