@@ -39,7 +39,7 @@ from nodelib.models.latent.ode import LatentODE
 from nodelib.training.series import rms
 
 MODEL = "ode_times"
-VARIANTS = ("longer",)
+VARIANTS = ("longer", "long-ode_times")
 SEEDS = (0, 1, 2, 3, 4)
 NEEDS = ()
 TOLERANCE = {"*": 0.05}
