@@ -1,3 +1,10 @@
 """Chapter 06: latent ODEs."""
 
-EXPERIMENTS = ("latent_listing", "latent_ode", "latent_oracle", "sampling_rate", "vae_digits")
+EXPERIMENTS = (
+    "latent_budgets",
+    "latent_listing",
+    "latent_ode",
+    "latent_oracle",
+    "sampling_rate",
+    "vae_digits",
+)

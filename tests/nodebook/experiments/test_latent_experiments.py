@@ -10,6 +10,7 @@ import torch
 from nodebook.evidence import results
 from nodebook.evidence.verification import compare
 from nodebook.experiments.ch06_latent import (
+    latent_budgets,
     latent_listing,
     latent_ode,
     latent_oracle,
@@ -255,3 +256,18 @@ def test_binary_images_are_drawn_once_and_have_the_means_of_the_grey_ones():
     images = np.full((400, 28, 28), 64, np.uint8)
     assert torch.equal(vae_digits.binary(images), vae_digits.binary(images))
     assert float(vae_digits.binary(images).mean()) == pytest.approx(64 / 255, abs=0.01)
+
+
+def test_the_budgets_have_the_errors_of_their_runs_and_the_quotients(monkeypatch):
+    def one(experiment, variant, seed):
+        size = {"spirals": 1, "long-ode_times": 10, "long-rnn_times": 40}[variant]
+        return SimpleNamespace(
+            metric=lambda name: size * (int(name.split(".")[2]) + (3 if "rnn" in name else 0))
+        )
+
+    monkeypatch.setattr(latent_budgets.results, "one", one)
+    metrics = latent_budgets.run("with-times", 4).metrics
+    assert metrics["rmse"]["short"]["rnn"]["30"] == dict.fromkeys(latent_budgets.GROUNDS, 33)
+    assert metrics["rmse"]["long"]["ode"]["100"]["new"] == 1000
+    assert metrics["ratio"]["short"]["50"]["familiar"] == pytest.approx(50 / 53)
+    assert metrics["ratio"]["long"]["50"]["truth"] == pytest.approx(500 / (40 * 53))
