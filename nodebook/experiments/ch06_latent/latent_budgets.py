@@ -5,13 +5,16 @@ points lie; Chen et al. 2018 say neither. Nothing is trained here: the errors ar
 runs of ``latent_ode``, of which the tests of the same seed have the same spirals.
 
 The one variant has both models with times. Metrics, ``n`` being 30, 50 or 100 observed points, and
-the budget ``short`` (4,000 steps on batches of 32, variant ``spirals``) or ``long`` (40,000 steps
-on batches of 128, variants ``long-...``):
+the budget ``short`` (4,000 steps on batches of 32, variant ``spirals``), ``long`` (40,000 steps on
+batches of 128, variants ``long-...``) or ``chosen`` (of these and 12,000 steps on batches of 32 the
+one with the least error on the noisy further points of the validation spirals, for each model, seed
+and n by itself):
 
 - ``rmse.<budget>.<model>.<n>.truth``, ``.familiar``, ``.new``: as in ``latent_ode``, of ``ode`` and
   ``rnn``
 - ``ratio.<budget>.<n>.truth``, ``.familiar``, ``.new``: error of the latent ODE over that of the
   recurrent network
+- ``chosen.<model>.<n>``: the variant that was chosen
 """
 
 from nodebook.evidence import results
@@ -22,32 +25,45 @@ VARIANTS = tuple(MODELS)
 SEEDS = (0, 1, 2, 3, 4)
 NEEDS = ()
 
-BUDGETS = {"short": "spirals", "long": "long-{}"}
+LENGTHS = {
+    "ode_times": ("spirals", "longer", "long-ode_times"),
+    "rnn_times": ("spirals", "longer-recurrent", "long-rnn_times"),
+}
+"""The variants of a model, the shortest training first."""
+BUDGETS = ("short", "long", "chosen")
 GROUNDS = ("truth", "familiar", "new")
 
 
 def run(variant: str, seed: int) -> results.Outcome:
     """Put the recorded errors side by side."""
-    rmse: dict[str, dict] = {}
-    ratio: dict[str, dict] = {}
-    for budget, source in BUDGETS.items():
-        errors = rmse[budget] = {
-            short: _errors(source.format(name), seed, name)
-            for short, name in MODELS[variant].items()
+    rmse: dict[str, dict] = {budget: {} for budget in BUDGETS}
+    chosen: dict[str, dict] = {}
+    for short, name in MODELS[variant].items():
+        lengths = [results.one("latent_ode", length, seed) for length in LENGTHS[name]]
+        best = {n: min(lengths, key=lambda run, n=n: _validation(run, name, n)) for n in COUNTS}
+        of_budget = {
+            "short": dict.fromkeys(COUNTS, lengths[0]),
+            "long": dict.fromkeys(COUNTS, lengths[-1]),
+            "chosen": best,
         }
-        ratio[budget] = {
-            n: {ground: errors["ode"][n][ground] / errors["rnn"][n][ground] for ground in GROUNDS}
+        for budget, runs in of_budget.items():
+            rmse[budget][short] = {
+                str(n): {g: run.metric(f"rmse.{name}.{n}.{g}") for g in GROUNDS}
+                for n, run in runs.items()
+            }
+        chosen[short] = {str(n): run.variant for n, run in best.items()}
+    ratio = {
+        budget: {
+            n: {g: errors["ode"][n][g] / errors["rnn"][n][g] for g in GROUNDS}
             for n in errors["ode"]
         }
-    return results.Outcome(metrics={"rmse": rmse, "ratio": ratio})
-
-
-def _errors(variant: str, seed: int, name: str) -> dict[str, dict[str, float]]:
-    found = results.one("latent_ode", variant, seed)
-    return {
-        str(n): {ground: found.metric(f"rmse.{name}.{n}.{ground}") for ground in GROUNDS}
-        for n in COUNTS
+        for budget, errors in rmse.items()
     }
+    return results.Outcome(metrics={"rmse": rmse, "ratio": ratio, "chosen": chosen})
+
+
+def _validation(run: results.Run, name: str, n: int) -> float:
+    return min(run.metric(f"validation.{name}.{n}").values())
 
 
 def rederive(recorded: results.Run) -> dict[str, object]:

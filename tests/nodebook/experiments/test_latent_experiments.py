@@ -259,11 +259,25 @@ def test_binary_images_are_drawn_once_and_have_the_means_of_the_grey_ones():
 
 
 def test_the_budgets_have_the_errors_of_their_runs_and_the_quotients(monkeypatch):
+    """Recorded runs whose test errors and validation errors are known."""
+    sizes = {
+        "spirals": (1, 3.0),
+        "longer": (5, 2.0),
+        "long-ode_times": (10, 2.5),
+        "longer-recurrent": (20, 4.0),
+        "long-rnn_times": (40, 5.0),
+    }
+
     def one(experiment, variant, seed):
-        size = {"spirals": 1, "long-ode_times": 10, "long-rnn_times": 40}[variant]
-        return SimpleNamespace(
-            metric=lambda name: size * (int(name.split(".")[2]) + (3 if "rnn" in name else 0))
-        )
+        size, validation = sizes[variant]
+
+        def metric(name):
+            kind, model, n = name.split(".")[:3]
+            if kind == "validation":
+                return {"0.003-any": 9.0, "0.01-any": validation}
+            return size * (int(n) + (3 if model == "rnn_times" else 0))
+
+        return SimpleNamespace(variant=variant, metric=metric)
 
     monkeypatch.setattr(latent_budgets.results, "one", one)
     metrics = latent_budgets.run("with-times", 4).metrics
@@ -271,3 +285,6 @@ def test_the_budgets_have_the_errors_of_their_runs_and_the_quotients(monkeypatch
     assert metrics["rmse"]["long"]["ode"]["100"]["new"] == 1000
     assert metrics["ratio"]["short"]["50"]["familiar"] == pytest.approx(50 / 53)
     assert metrics["ratio"]["long"]["50"]["truth"] == pytest.approx(500 / (40 * 53))
+    assert metrics["chosen"]["ode"] == dict.fromkeys(("30", "50", "100"), "longer")
+    assert metrics["chosen"]["rnn"] == dict.fromkeys(("30", "50", "100"), "spirals")
+    assert metrics["ratio"]["chosen"]["50"]["truth"] == pytest.approx(250 / 53)
