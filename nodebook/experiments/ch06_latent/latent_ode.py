@@ -12,10 +12,10 @@ steps); ``everywhere`` (both as longer, trained on spirals that begin at fine st
 latest, so that all further points of the test spirals lie where training spirals were observed);
 ``annealed``, ``larger``, ``larger-batch`` and ``warm-encoder`` (``ode_times`` as longer, with the
 divergence let in over 4,000 steps, twice the units, four times the batch, or encoders that begin as
-those of ``longer`` ended, with field and decoder new); ``long-<model>`` (each of the four models of
-``spirals``, with ten times the steps and four times the batch, the same for all: an hour and a
-quarter for each latent ODE and three quarters of one for each of the others, on one core for all
-seeds).
+those of ``longer`` ended, with field and decoder new); ``larger-batch-recurrent`` (``rnn_times``
+likewise); ``long-<model>`` (each of the four models of ``spirals``, with ten times the steps and
+four times the batch, the same for all: an hour and a quarter for each latent ODE and three quarters
+of one for each of the others, on one core for all seeds).
 
 Models, with the paper's numbers of units: ``ode``, the latent ODE whose encoder sees no times, as
 in document 003's listing; ``ode_times``, whose encoder gets time differences; ``rnn`` and

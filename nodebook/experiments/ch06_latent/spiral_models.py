@@ -58,6 +58,7 @@ PLANS = {
         ("ode_times",), steps=12_000, sizes=Sizes(encoder=50, field=(40, 40), decoder=40)
     ),
     "larger-batch": Plan(("ode_times",), steps=12_000, batch=128),
+    "larger-batch-recurrent": Plan(("rnn_times",), steps=12_000, batch=128),
     "warm-encoder": Plan(("ode_times",), steps=12_000, encoders_of="longer"),
     **{
         f"long-{name}": Plan((name,), steps=40_000, batch=128, resumable=True)
