@@ -65,12 +65,12 @@ seed = 0  # draws the spirals of the first figure
 # 1. **Where the observations are, the recurrent encoder limits it**, at every count: the state that fits the
 #    same noisy points best has less than half its error there. An encoder that sees the whole grid at once
 #    does away with that with all 100 points, and not with 30 and 50. Nor is that why the latent ODE
-#    is behind the recurrent networks on what follows: the order with 30 and 50 points remains unexplained.
+#    is behind the recurrent networks on what follows with 30 and 50 points.
 # 2. **Where training never was, the trained field fails.** There a better state to start from changes
 #    nothing.
-# 3. **Longer training helps, and does not turn the order.** With the length that validation chooses for
-#    each, the recurrent network is ahead with 30 and 50 points, on ground that the training spirals cover and
-#    beyond. With 100 points the latent ODE is ahead beyond it, in the mean and in three seeds of five.
+# 3. **Three times the training helps, and does not turn the order** ({doc}`06d_longer_training` goes on from
+#    there). With the length that validation chooses for each, the recurrent network is ahead with 30 and 50
+#    points, on ground that the training spirals cover and beyond. With 100 points the latent ODE is ahead beyond it, in the mean and in three seeds of five.
 # 4. **Knowing the direction is little proof.** The hidden state tells clockwise from counter-clockwise;
 #    a straight line through the radius mostly does too, with no model and in no order.
 #
@@ -254,7 +254,8 @@ sources.source("latent_ode", "longer", "longer-recurrent")
 # with 30 and 50 points in the mean. But nobody has to train it for so long: the validation spirals advise
 # against it. With the length of the smaller error on them, chosen for each model, count and seed, the last
 # rows, the baseline is ahead with 30 and 50 points on both grounds. With 100 points it is on familiar ground, and
-# the latent ODE on new. ({doc}`06_latent_odes` has the errors after 4,000 steps.)
+# the latent ODE on new. ({doc}`06_latent_odes` has the errors after 4,000 steps, {doc}`06d_longer_training` those
+# after 40,000.)
 #
 # ## How the error grows
 #

@@ -201,8 +201,9 @@ chosen(
 # %% [markdown]
 # ### Chen et al. 2018
 #
-# The errors on MNIST are met. The table of latent ODEs is the one headline that the book does not reach:
-# fewer observed points turn its order around.
+# The errors on MNIST are met. The table of latent ODEs is met in part. Its errors are reached with ten
+# times the training, and then only where training spirals were observed, where the recurrent network is ahead.
+# Who is ahead in all depends on how long one trains ({doc}`06d_longer_training`).
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 chosen(
@@ -307,7 +308,7 @@ tally("12")
 # A verdict is decided if the mean is more than two standard errors from its limit. If mean and spread
 # stay what they are, how many seeds would decide whether an ODE block errs less on MNIST
 # (`002-lower-error`, limit 0), and whether the latent ODE beats the recurrent network with all 100 points
-# (`chen-table2-order-100`, limit 1)?
+# after 4,000 steps (the first part of `chen-table2-order-100`, limit 1)?
 # ```
 #
 # ```{solution-start} ex-12-seeds
@@ -317,8 +318,12 @@ tally("12")
 # %%
 by_id = {claim.id: claim for claim in claims.load()}
 needed = {}
-for name, limit in {"002-lower-error": 0.0, "chen-table2-order-100": 1.0}.items():
-    measured = np.array(claims.measured(by_id[name]))
+ratios = recorded.measured("latent_budgets", "with-times", "ratio.short.100.truth")
+for name, found, limit in (
+    ("002-lower-error", claims.measured(by_id["002-lower-error"]), 0.0),
+    ("chen-table2-order-100", ratios, 1.0),
+):
+    measured = np.array(found)
     distance = abs(measured.mean() - limit)
     needed[name] = int(np.ceil((2 * measured.std(ddof=1) / distance) ** 2))
     print(f"{name}: {len(measured)} seeds now, about {needed[name]} needed")
@@ -371,7 +376,8 @@ assert (kind["002-past-t1-spirals"], kind["002-past-t1-ecg"]) == (
     "refuted",
 )
 assert kind["003-reconstruction-error"] == kind["003-checkpointing"] == "reproduced"
-assert kind["003-odeblock-memory"] == kind["chen-table2-order-30"] == "refuted"
+assert kind["003-odeblock-memory"] == "refuted"
+assert kind["chen-table2-ode-30"] == kind["chen-table2-order-30"] == "holds in part"
 assert needed["002-lower-error"] > 3
 assert (harsher[0.974], harsher[0.99]) == ("exceeded", "refuted")
 better = recorded.measured("lotka_volterra", "several", "node.relu.field.on")

@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+PLAIN = (1e-3, 1e4)
+"""Between these, positive numbers are written without a power of ten."""
+
 
 def summarise(measured: Sequence[Any], unit: str = "", first: Any = None) -> str:
     """Values of several runs as text: the value, mean ± s.d. (n), or words with their counts.
@@ -32,9 +35,19 @@ def span(measured: Sequence[float], unit: str = "") -> str:
     """Positive values over powers of ten as text: their geometric mean, least and largest."""
     if len(measured) == 1:
         return summarise(measured, unit)
-    low, middle, high = min(measured), statistics.geometric_mean(measured), max(measured)
+    numbers = min(measured), statistics.geometric_mean(measured), max(measured)
+    written = _plain if all(PLAIN[0] <= x < PLAIN[1] for x in numbers) else _power
+    low, middle, high = map(written, numbers)
     behind = f" {unit}" if unit else ""
-    return f"{middle:.1e}{behind} ({low:.1e} to {high:.1e}, n = {len(measured)})"
+    return f"{middle}{behind} ({low} to {high}, n = {len(measured)})"
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.{max(0, 1 - math.floor(math.log10(value)))}f}"
+
+
+def _power(value: float) -> str:
+    return f"{value:.1e}"
 
 
 def format_value(value: Any) -> str:

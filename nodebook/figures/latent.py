@@ -89,6 +89,23 @@ def horizons(panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
     return figure
 
 
+def places(panels: Mapping[str, Mapping[str, np.ndarray]], edges: np.ndarray, last: int) -> Figure:
+    """Error (seeds, bins) between ``edges`` on the curve; training spirals end at ``last``."""
+    figure, axes = plt.subplots(len(panels), 1, figsize=(WIDTH, 5.4), sharex=True, sharey=True)
+    centres = (edges[:-1] + edges[1:]) / 2
+    for ax, (title, by_label) in zip(axes, panels.items(), strict=True):
+        looks = zip(("-o", "--s", ":^"), CYCLE, strict=False)
+        for (label, values), (look, colour) in zip(by_label.items(), looks, strict=False):
+            low, high = values.min(0), values.max(0)
+            ax.plot(centres, values.mean(0), look, color=colour, label=label, markersize=4)
+            ax.fill_between(centres, low, high, color=colour, alpha=0.15, linewidth=0)
+        ax.axvline(last + 0.5, color="0.4", linewidth=0.8)
+        ax.set(ylabel="root mean square error", title=title, yscale="log")
+    axes[-1].set_xlabel("place of what is predicted (fine step of the curve)")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=1)
+    return figure
+
+
 def latent_paths(paths: np.ndarray, clockwise: np.ndarray, shares: Sequence[float]) -> Figure:
     """Latent trajectories (T, N, 2) in the plane of their first two principal components."""
     figure, ax = plt.subplots(figsize=(WIDTH, 3.6))

@@ -324,6 +324,10 @@ def test_a_limit_on_a_scale_of_logarithms_asks_the_geometric_mean(checkout):
     found = verdict_of(rule={"at_least": {"scale": "log"}}, theirs=100)
     assert (found.kind, found.ours) == ("reproduced", "1.0e+05 (1.0e+04 to 1.0e+06, n = 3)")
     assert verdict_of(rule={"at_least": {"scale": "log"}}, theirs=1e4).kind == "not decided"
+    for seed, value in enumerate([0.5, 2.0, 32.0]):
+        record({"n": value, "zero": 0.0}, seed=seed)
+    found = verdict_of(rule={"at_least": {"scale": "log"}}, theirs=100)
+    assert found.ours == "3.2 (0.50 to 32, n = 3)"
     evidence = {**CLAIM["evidence"], "metric": "zero"}
     with pytest.raises(LedgerError, match="scale log needs positive numbers"):
         verdict_of(rule={"at_least": {"scale": "log"}}, theirs=1, evidence=evidence)

@@ -118,3 +118,63 @@ def test_the_ledger_is_right_about_what_a_finer_grid_changes():
     }
     assert {f"{value:.5f}" for value in change["spirals"]} == {"0.00001"}
     assert max(change["ecg"]) < 0.01
+
+
+def test_the_chapter_is_right_about_ten_times_the_training():
+    theirs = {30: 0.1642, 50: 0.1502, 100: 0.1346}
+    runs = results.read("latent_budgets", "with-times")
+    for n, error in theirs.items():
+        values = {
+            name: np.array([run.metric(name.replace("#", str(n))) for run in runs])
+            for name in (
+                "ratio.long.#.truth",
+                "ratio.long.#.familiar",
+                "ratio.long.#.new",
+                "ratio.chosen.#.truth",
+                "rmse.long.ode.#.familiar",
+                "rmse.long.ode.#.new",
+                "rmse.long.rnn.#.familiar",
+                "rmse.long.rnn.#.new",
+            )
+        }
+        assert (values["ratio.long.#.truth"] < 1).sum() == 4
+        assert (values["ratio.long.#.familiar"] > 1).all()
+        assert (values["ratio.long.#.new"] < 1).sum() >= 4
+        ahead = int((values["ratio.chosen.#.truth"] < 1).sum())
+        assert ahead == {30: 0, 50: 3, 100: 4}[n]
+        assert np.median(values["rmse.long.ode.#.familiar"]) < error
+        assert values["rmse.long.rnn.#.familiar"].max() < error
+        for name in ("ode", "rnn"):
+            near, far = (np.median(values[f"rmse.long.{name}.#.{g}"]) for g in ("familiar", "new"))
+            assert far > 3 * near
+
+
+def test_the_page_is_right_about_other_ways_to_spend_a_training():
+    theirs = {30: 0.1642, 50: 0.1502, 100: 0.1346}
+    batch = results.read("latent_ode", "larger-batch")
+    for n, error in theirs.items():
+        assert max(run.metric(f"rmse.ode_times.{n}.familiar") for run in batch) < error
+    error = {
+        (way, ground): means(f"rmse.ode_times.#.{ground}", way)
+        for way in (
+            "longer",
+            "annealed",
+            "warm-encoder",
+            "larger",
+            "larger-batch",
+            "long-ode_times",
+        )
+        for ground in ("near", "familiar", "new")
+    }
+    usual = {ground: error["longer", ground] for ground in ("near", "familiar", "new")}
+    for n in spiral_models.COUNTS:
+        assert error["annealed", "familiar"][n] > usual["familiar"][n]
+        assert error["larger", "new"][n] < usual["new"][n]
+        assert error["larger", "near"][n] > 1.1 * usual["near"][n]
+    for n in (50, 100):
+        assert error["warm-encoder", "new"][n] < usual["new"][n]
+    for n in (30, 50):
+        assert error["larger-batch", "new"][n] < error["long-ode_times", "new"][n]
+        assert error["larger-batch", "familiar"][n] == pytest.approx(
+            error["long-ode_times", "familiar"][n], abs=0.01
+        )

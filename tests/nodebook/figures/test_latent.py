@@ -37,3 +37,14 @@ def test_both_directions_have_their_line_in_the_latent_plane():
     (ax,) = latent.latent_paths(paths, np.array([True, False, False]), (0.6, 0.3)).axes
     styles = [line.get_linestyle() for line in ax.lines if len(line.get_xdata()) == 5]
     assert styles == ["-", "--", "--"]
+
+
+def test_errors_by_place_stand_in_the_middle_of_their_bins_within_the_seeds():
+    edges, values = np.array([0, 50, 100]), np.array([[1.0, 4.0], [3.0, 4.0]])
+    axes = latent.places({"a": {"one": values}, "b": {"one": 2 * values}}, edges, 49).axes
+    line, training = axes[1].lines
+    assert list(line.get_xdata()) == [25, 75]
+    assert list(line.get_ydata()) == [4, 8]
+    assert set(training.get_xdata()) == {49.5}
+    ((low, high),) = [c.get_paths()[0].get_extents().intervaly for c in axes[1].collections]
+    assert (low, high) == (2, 8)
