@@ -1,4 +1,4 @@
-"""The latent ODE beside the recurrent network after two budgets, on familiar and on new ground.
+"""The latent ODE beside the recurrent network after several trainings, on familiar and new ground.
 
 Which of the two predicts better depends on how long they are trained and on where the further
 points lie; Chen et al. 2018 say neither. Nothing is trained here: the errors are those of recorded
@@ -6,9 +6,9 @@ runs of ``latent_ode``, of which the tests of the same seed have the same spiral
 
 The one variant has both models with times. Metrics, ``n`` being 30, 50 or 100 observed points, and
 the budget ``short`` (4,000 steps on batches of 32, variant ``spirals``), ``long`` (40,000 steps on
-batches of 128, variants ``long-...``) or ``chosen`` (of these and 12,000 steps on batches of 32 the
-one with the least error on the noisy further points of the validation spirals, for each model, seed
-and n by itself):
+batches of 128, variants ``long-...``) or ``chosen`` (of these, and of 12,000 steps on batches of 32
+and of 128, the one with the least error on the noisy further points of the validation spirals, for
+each model, seed and n by itself):
 
 - ``rmse.<budget>.<model>.<n>.truth``, ``.familiar``, ``.new``: as in ``latent_ode``, of ``ode`` and
   ``rnn``
@@ -25,9 +25,9 @@ VARIANTS = tuple(MODELS)
 SEEDS = (0, 1, 2, 3, 4)
 NEEDS = ()
 
-LENGTHS = {
-    "ode_times": ("spirals", "longer", "long-ode_times"),
-    "rnn_times": ("spirals", "longer-recurrent", "long-rnn_times"),
+TRAININGS = {
+    "ode_times": ("spirals", "longer", "larger-batch", "long-ode_times"),
+    "rnn_times": ("spirals", "longer-recurrent", "larger-batch-recurrent", "long-rnn_times"),
 }
 """The variants of a model, the shortest training first."""
 BUDGETS = ("short", "long", "chosen")
@@ -39,11 +39,11 @@ def run(variant: str, seed: int) -> results.Outcome:
     rmse: dict[str, dict] = {budget: {} for budget in BUDGETS}
     chosen: dict[str, dict] = {}
     for short, name in MODELS[variant].items():
-        lengths = [results.one("latent_ode", length, seed) for length in LENGTHS[name]]
-        best = {n: min(lengths, key=lambda run, n=n: _validation(run, name, n)) for n in COUNTS}
+        trained = [results.one("latent_ode", training, seed) for training in TRAININGS[name]]
+        best = {n: min(trained, key=lambda run, n=n: _validation(run, name, n)) for n in COUNTS}
         of_budget = {
-            "short": dict.fromkeys(COUNTS, lengths[0]),
-            "long": dict.fromkeys(COUNTS, lengths[-1]),
+            "short": dict.fromkeys(COUNTS, trained[0]),
+            "long": dict.fromkeys(COUNTS, trained[-1]),
             "chosen": best,
         }
         for budget, runs in of_budget.items():

@@ -263,8 +263,10 @@ def test_the_budgets_have_the_errors_of_their_runs_and_the_quotients(monkeypatch
     sizes = {
         "spirals": (1, 3.0),
         "longer": (5, 2.0),
+        "larger-batch": (7, 2.2),
         "long-ode_times": (10, 2.5),
         "longer-recurrent": (20, 4.0),
+        "larger-batch-recurrent": (30, 3.5),
         "long-rnn_times": (40, 5.0),
     }
 
