@@ -92,8 +92,8 @@ plt.show()
 # 2. **It is not ahead of a recurrent network as the paper has it.** With 30 or 50 of 100 points
 #    observed both recurrent networks have the smaller error on what follows; with all 100 they are
 #    not told apart: the latent ODE has it in three of five seeds. {doc}`06a_latent_ode_limits` asks
-#    what limits it. With ten times the training the order depends on what is asked
-#    ({doc}`06d_longer_training`).
+#    what limits it. Trained for longer and on larger batches, as validation chooses, it is ahead with 50 and 100
+#    points ({doc}`06d_longer_training`).
 # 3. **A finer grid adds nothing by itself.** What helps between and beyond the samples is what was
 #    learnt from other signals of the kind ({doc}`06b_resampling`).
 #
@@ -404,7 +404,7 @@ print(f"4,000 steps: first 100 {recorded_near:.2f}, further {recorded_further:.2
 # harmless where observations are equally spaced. Under the heading "with Irregular Time Points" it
 # need not be: two fast steps and one slow one look alike to it. So the tables have both versions.
 #
-# ## Why the paper's order is not reproduced
+# ## Why the order is not the paper's
 #
 # The paper gives neither its curves nor its noise nor its training, and with others the order may
 # differ. {doc}`06a_latent_ode_limits` looks for what matters here:
@@ -416,14 +416,15 @@ print(f"4,000 steps: first 100 {recorded_near:.2f}, further {recorded_further:.2
 # - **What is asked.** Where training never was, the trained field goes wrong from whatever start.
 # - **The length of training.** Trained three times as long, at the higher of the two rates only, the
 #   latent ODE improves at every number of points, and the baseline only with 100. The recurrent networks
-#   stay ahead at 30 and 50 points, also of the better encoder and at the better length for each. Ten times
-#   as long, on larger batches, the latent ODE is ahead at every count, with four seeds of five; but with the
-#   length that validation chooses for each model with 100 points only.
+#   stay ahead at 30 and 50 points, also of the better encoder and at the better length for each. Of
+#   four trainings, with up to ten times the steps and four times the batch, validation always chooses large
+#   batches for the latent ODE, which is then ahead with 50 and 100 points with every seed; with 30 points the two
+#   are not told apart.
 #
-# So the order depends on how long one trains, and on the ground ({doc}`06d_longer_training`). Where training
-# spirals were observed, the latent ODE gets below the paper's errors in the median of the seeds, and the
-# recurrent network further below with every seed. Beyond, both err by far more, and after the long training the
-# latent ODE less. Where test spirals may begin, on which this hangs, the paper does not say.
+# So the order depends on how one trains, and on the ground ({doc}`06d_longer_training`). Where training spirals were
+# observed, the latent ODE gets below the paper's errors in the median of the seeds, and the recurrent network, after
+# the same long training, further below with every seed. Beyond, both err by far more, and then the latent ODE less.
+# Where test spirals may begin, on which this hangs, the paper does not say.
 #
 # ## The verdicts
 

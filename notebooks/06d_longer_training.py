@@ -60,9 +60,9 @@ seed = 0  # of no use here
 # 1. **Where training spirals were observed, the paper's errors are reached.** On large batches the latent ODE is below
 #    all three with every seed after 12,000 steps, and in the median of five seeds after 40,000; the recurrent
 #    network then with every seed. On all further points both stay above the paper's latent ODE by far.
-# 2. **Who is ahead depends on length and ground.** With 40,000 steps for both it is the latent ODE in all, and the
-#    recurrent network where training spirals were observed. With the length that validation chooses for each it is
-#    the recurrent network with 30 points, the latent ODE with 100, and with 50 nobody.
+# 2. **Who is ahead depends on training and ground.** With the training that validation chooses for each it is the
+#    latent ODE in all, with 50 and 100 points and every seed; with 30 nobody. After the same long training it is the
+#    recurrent network where training spirals were observed, and the latent ODE elsewhere.
 # 3. **Neither goes on where training never was.** Errors grow threefold and more there. Trained there too, the
 #    recurrent network predicts it like the rest, and so does the latent ODE with four seeds of five.
 # 4. **On familiar ground the encoder has the largest share of the error.** A state that is fitted to the same
@@ -84,20 +84,19 @@ seed = 0  # of no use here
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 plotting.use_style()
-LABELS, HEADS = spiral_models.LABELS, spiral_tables.HEADS
+NAMES = {"rnn_times": "recurrent", "ode_times": "latent ODE"}
+HEADS = spiral_tables.HEADS
 by_count = spiral_tables.by_count
-long = {
-    m: recorded.runs("latent_ode", f"long-{m}") for m in ("rnn_times", "ode_times")
-}
+long = {m: recorded.runs("latent_ode", f"long-{m}") for m in NAMES}
 budgets = recorded.runs("latent_budgets")
 parts = {"familiar": "familiar", "new": "new", "truth": "all further"}
 rows = {
-    f"{text}: {LABELS[m]}": by_count(long[m], f"rmse.{m}.{{}}.{part}", 3)
+    f"{text}: {NAMES[m]}": by_count(long[m], f"rmse.{m}.{{}}.{part}", 3)
     for part, text in parts.items()
     for m in long
 }
 rows |= {
-    f"all further, length chosen: {LABELS[m]}": by_count(
+    f"all further, training chosen: {NAMES[m]}": by_count(
         budgets, f"rmse.chosen.{m.removesuffix('_times')}.{{}}.truth", 3
     )
     for m in long
@@ -135,12 +134,13 @@ Markdown(
 )
 
 # %% [markdown]
-# **In all, the length decides.** With 40,000 steps for both the latent ODE is ahead on new ground, with every seed
-# or all but one, and so on all further points, with four of five (the fifth with 100 points is the one that loses
-# two spirals). But by then the recurrent network has become worse on new ground, in the mean, than it was after
-# 4,000 steps, and nobody has to train it for so long. With the length that the validation spirals choose for
-# each model, seed and count, of 4,000, 12,000 and 40,000 steps, it is ahead with 30 points with every seed; with
-# 50 points five seeds do not tell the two apart; with 100 the latent ODE is ahead with four of five.
+# **In all, the latent ODE is ahead**, with four seeds of five, as it is on new ground with all or all but one. (The fifth
+# with 100 points is the one that loses two spirals.) But by then the recurrent network has become worse on new
+# ground, in the mean, than it was after 4,000 steps, and nobody has to train it for so long. So let the validation
+# spirals choose, for each model, seed and count, of four trainings: 4,000 or 12,000 steps on batches of 32, 12,000
+# or 40,000 on batches of 128. For the latent ODE they always choose large batches. **It is then ahead with 50 and
+# 100 points with every seed**, and with 30 five seeds do not tell the two apart. That is the paper's order in part,
+# with 50 points by far less than there.
 #
 # ## New ground is ground without lessons
 #
@@ -159,7 +159,7 @@ COURSES = {
     ),
 }
 along = {
-    LABELS[m]: {
+    NAMES[m]: {
         text: np.array(
             [
                 places.by_place(run, m, 50)
@@ -176,7 +176,7 @@ plt.show()
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 everywhere = recorded.runs("latent_ode", "everywhere")
 rows = {
-    f"{told}: {LABELS[m]}, {text}": by_count(
+    f"{told}: {NAMES[m]}{text.removeprefix('12,000 steps')}": by_count(
         recorded.runs("latent_ode", by[m]), f"rmse.{m}.{{}}.{ground}"
     )
     for ground, told in parts.items()
@@ -184,7 +184,7 @@ rows = {
     for text, by in COURSES.items()
     if not text.startswith("40,000")
 }
-by_row(rows, "against the curve")
+by_row(rows, "points: model, 12,000 steps")
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 sources.source("latent_ode", "longer", "longer-recurrent", "everywhere")
@@ -264,15 +264,23 @@ rows = {
     )
     for way, told in ways.items()
 }
-by_row(rows, "points: latent ODE with times")
+recurrent = recorded.runs("latent_ode", "larger-batch-recurrent")
+rows |= {
+    f"{ground}: recurrent, batches of 128": by_count(
+        recurrent, f"rmse.rnn_times.{{}}.{ground}"
+    )
+    for ground in ("familiar", "new")
+}
+by_row(rows, "points: latent ODE, if no other")
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
-sources.source("latent_ode", *ways)
+sources.source("latent_ode", *ways, "larger-batch-recurrent")
 
 # %% [markdown]
 # **The batch does most of it.** Batches of 128 bring the error on familiar ground below the paper's with every seed
 # and at every count, and 28,000 steps more add nothing there that five seeds would show; on new ground the error
-# is larger after them with 30 and 50 points, in the mean. (For the recurrent network that row is missing.)
+# is larger after them with 30 and 50 points, in the mean. After the same training the recurrent network is ahead on
+# familiar ground, in the mean.
 #
 # Of the others, the slow divergence shows no gain. Encoders with a start, which had 24,000 steps in all, help on new
 # ground with 50 and 100 points, and twice the units help there at every count, in the mean; these do harm where the
@@ -298,10 +306,12 @@ for n, paper_error in theirs.items():
     assert (ode["truth"][n] < rnn["truth"][n]).sum() == 4
     assert rnn["new"][n].mean() > early[n].mean()
 chosen = errors(budgets, "ratio.chosen.{}.truth")
-assert (chosen[30] > 1).all()
-assert (chosen[100] < 1).sum() == 4
-margin = 2 * np.log(chosen[50]).std(ddof=1) / np.sqrt(5)
-assert abs(np.log(chosen[50]).mean()) < margin
+assert max(*chosen[50], *chosen[100]) < 1
+margin = 2 * np.log(chosen[30]).std(ddof=1) / np.sqrt(5)
+assert abs(np.log(chosen[30]).mean()) < margin
+taken = {run.metric(f"chosen.ode.{n}") for run in budgets for n in HEADS}
+assert taken == {"larger-batch", "long-ode_times"}
+assert np.exp(np.log(chosen[50]).mean()) > 1.5 * 0.1502 / 0.3202
 
 # %% jupyter={"source_hidden": true} tags=["checks", "remove-cell"]
 jump = {
@@ -312,7 +322,7 @@ jump = {
 }
 assert list(places.EDGES[12:15]) == [750, 800, 850]
 for (name, text), factor in jump.items():
-    assert 3 < factor < 4 if name == LABELS["ode_times"] else factor > 7
+    assert 3 < factor < 4 if name == NAMES["ode_times"] else factor > 7
     assert 1.9 < along[name][text].mean(0)[14] < 2.5
 for m, most in (("rnn_times", 1.2), ("ode_times", 1.4)):
     new, old = (

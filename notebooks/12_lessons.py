@@ -201,9 +201,9 @@ chosen(
 # %% [markdown]
 # ### Chen et al. 2018
 #
-# The errors on MNIST are met. The table of latent ODEs is met in part. Its errors are reached with ten
-# times the training, and then only where training spirals were observed, where the recurrent network is ahead.
-# Who is ahead in all depends on how long one trains ({doc}`06d_longer_training`).
+# The errors on MNIST are met. The table of latent ODEs is met in part. Its errors are reached with more training
+# on larger batches, and then only where training spirals were observed. Who is ahead depends on how one trains
+# ({doc}`06d_longer_training`).
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 chosen(

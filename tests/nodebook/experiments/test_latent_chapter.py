@@ -141,7 +141,7 @@ def test_the_chapter_is_right_about_ten_times_the_training():
         assert (values["ratio.long.#.familiar"] > 1).all()
         assert (values["ratio.long.#.new"] < 1).sum() >= 4
         ahead = int((values["ratio.chosen.#.truth"] < 1).sum())
-        assert ahead == {30: 0, 50: 3, 100: 4}[n]
+        assert ahead == {30: 3, 50: 5, 100: 5}[n]
         assert np.median(values["rmse.long.ode.#.familiar"]) < error
         assert values["rmse.long.rnn.#.familiar"].max() < error
         for name in ("ode", "rnn"):
@@ -154,6 +154,8 @@ def test_the_page_is_right_about_other_ways_to_spend_a_training():
     batch = results.read("latent_ode", "larger-batch")
     for n, error in theirs.items():
         assert max(run.metric(f"rmse.ode_times.{n}.familiar") for run in batch) < error
+        recurrent = means("rmse.rnn_times.#.familiar", "larger-batch-recurrent")[n]
+        assert recurrent < means("rmse.ode_times.#.familiar", "larger-batch")[n]
     error = {
         (way, ground): means(f"rmse.ode_times.#.{ground}", way)
         for way in (
