@@ -70,7 +70,8 @@ seed = 0  # draws the spirals of the first figure
 #    nothing.
 # 3. **Three times the training helps, and does not turn the order** ({doc}`06d_longer_training` goes on from
 #    there). With the length that validation chooses for each, the recurrent network is ahead with 30 and 50
-#    points, on ground that the training spirals cover and beyond. With 100 points the latent ODE is ahead beyond it, in the mean and in three seeds of five.
+#    points, on ground that the training spirals cover and beyond. With 100 points the latent ODE is ahead beyond
+#    it, in the mean and in three seeds of five.
 # 4. **Knowing the direction is little proof.** The hidden state tells clockwise from counter-clockwise;
 #    a straight line through the radius mostly does too, with no model and in no order.
 #
@@ -190,21 +191,7 @@ Markdown(
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 oracle = recorded.runs("latent_oracle", "longer")
-ways = {
-    "encoder": "by its encoder",
-    "observed": "fitted to what it saw",
-    "told": "fitted without noise",
-    "ahead": "fitted to the further points",
-}
-by_row(
-    {
-        f"{part}: {text}": by_count(oracle, f"rmse.{way}.{{}}.{part}")
-        for part in ("near", "familiar", "new")
-        for way, text in ways.items()
-        if (part, way) != ("near", "ahead")
-    },
-    "points: state at time 0",
-)
+by_row(spiral_tables.by_state(oracle), "points: state at time 0")
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 sources.source("latent_oracle", "longer")

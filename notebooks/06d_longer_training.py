@@ -46,9 +46,10 @@ from IPython.display import Markdown
 
 # The book's own: recorded runs and their weights. Nothing is trained here.
 from nodebook.evidence import recorded
-from nodebook.experiments.ch06_latent import places, spiral_models
+from nodebook.experiments.ch06_latent import places
 from nodebook.figures import latent, plotting, sources, spiral_tables
 from nodebook.figures.tables import by_row
+from nodelib.data import spirals
 
 # %% jupyter={"source_hidden": true} tags=["parameters", "remove-cell"]
 profile = "quick"  # as in chapter 06, which records; this page only reads
@@ -101,11 +102,13 @@ rows |= {
     )
     for m in long
 }
-for label, values in {
-    "paper: recurrent": ("0.394", "0.320", "0.181"),
-    "paper: latent ODE": ("0.164", "0.150", "0.135"),
-}.items():
-    rows[label] = dict(zip(HEADS.values(), values, strict=True))
+paper = {
+    "recurrent": (0.3937, 0.3202, 0.1813),
+    "latent ODE": (0.1642, 0.1502, 0.1346),
+}
+for name, values in paper.items():
+    texts = (f"{value:.3f}" for value in values)
+    rows[f"paper: {name}"] = dict(zip(HEADS.values(), texts, strict=True))
 by_row(rows, "points: model")
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
@@ -170,7 +173,7 @@ along = {
     }
     for m in ("ode_times", "rnn_times")
 }
-latent.places(along, places.EDGES, spiral_models.spirals.LAST_START + 99)
+latent.places(along, places.EDGES, spirals.LAST_START + spirals.POINTS - 1)
 plt.show()
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
@@ -207,21 +210,7 @@ sources.source("latent_ode", "longer", "longer-recurrent", "everywhere")
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 oracle = recorded.runs("latent_oracle", "long-ode_times")
-WAYS = {
-    "encoder": "by its encoder",
-    "observed": "fitted to what it saw",
-    "told": "fitted without noise",
-    "ahead": "fitted to the further points",
-}
-by_row(
-    {
-        f"{part}: {text}": by_count(oracle, f"rmse.{way}.{{}}.{part}", 3)
-        for part in ("near", "familiar", "new")
-        for way, text in WAYS.items()
-        if (part, way) != ("near", "ahead")
-    },
-    "points: state at time 0",
-)
+by_row(spiral_tables.by_state(oracle, 3), "points: state at time 0")
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 sources.source("latent_oracle", "long-ode_times")
@@ -293,7 +282,7 @@ def errors(runs, metric):
     return {n: np.array(recorded.values(runs, metric.format(n))) for n in HEADS}
 
 
-theirs = {30: 0.1642, 50: 0.1502, 100: 0.1346}
+theirs = dict(zip(HEADS, paper["latent ODE"], strict=True))
 ode = {g: errors(long["ode_times"], f"rmse.ode_times.{{}}.{g}") for g in parts}
 rnn = {g: errors(long["rnn_times"], f"rmse.rnn_times.{{}}.{g}") for g in parts}
 early = errors(recorded.runs("latent_ode", "spirals"), "rmse.rnn_times.{}.new")
@@ -311,7 +300,7 @@ margin = 2 * np.log(chosen[30]).std(ddof=1) / np.sqrt(5)
 assert abs(np.log(chosen[30]).mean()) < margin
 taken = {run.metric(f"chosen.ode.{n}") for run in budgets for n in HEADS}
 assert taken == {"larger-batch", "long-ode_times"}
-assert np.exp(np.log(chosen[50]).mean()) > 1.5 * 0.1502 / 0.3202
+assert np.exp(np.log(chosen[50]).mean()) > 1.5 * theirs[50] / paper["recurrent"][1]
 
 # %% jupyter={"source_hidden": true} tags=["checks", "remove-cell"]
 jump = {
@@ -338,7 +327,7 @@ level = {m: errors(everywhere, f"rmse.{m}.{{}}.truth") for m in long}
 assert all((level["rnn_times"][n] < level["ode_times"][n]).all() for n in HEADS)
 by = {
     (way, g): errors(oracle, f"rmse.{way}.{{}}.{g}")
-    for way in WAYS
+    for way in spiral_tables.WAYS
     for g in ("familiar", "new")
 }
 for n in HEADS:

@@ -35,6 +35,11 @@ def mean(experiment: str, variant: str, metric: str) -> float:
     return statistics.fmean(measured(experiment, variant, metric))
 
 
+def chosen(found: Iterable[Run], metric: str) -> Run:
+    """The run that validation chooses: that with the least value among those of ``metric``."""
+    return min(found, key=lambda run: min(run.metric(metric).values()))
+
+
 @functools.cache
 def _read(folder: Path, experiment: str, variant: str | None) -> list[Run]:
     return results.read(experiment, variant)

@@ -9,6 +9,14 @@ from nodebook.figures.text import loose_spread
 COUNTS = (30, 50, 100)
 HEADS = {n: f"{n} of 100" for n in COUNTS}
 
+WAYS = {
+    "encoder": "by its encoder",
+    "observed": "fitted to what it saw",
+    "told": "fitted without noise",
+    "ahead": "fitted to the further points",
+}
+"""How ``latent_oracle`` finds the state at time 0."""
+
 
 def by_count(runs: Sequence[Run], metric: str, decimals: int = 2) -> dict[str, str]:
     """A metric over the seeds, mean and standard deviation, by number of observed points.
@@ -18,6 +26,16 @@ def by_count(runs: Sequence[Run], metric: str, decimals: int = 2) -> dict[str, s
     return {
         head: loose_spread(recorded.values(runs, metric.format(n)), decimals)
         for n, head in HEADS.items()
+    }
+
+
+def by_state(oracle: Sequence[Run], decimals: int = 2) -> dict[str, dict[str, str]]:
+    """Errors of trajectories by the points and by how the state at time 0 was found."""
+    return {
+        f"{part}: {text}": by_count(oracle, f"rmse.{way}.{{}}.{part}", decimals)
+        for part in ("near", "familiar", "new")
+        for way, text in WAYS.items()
+        if (part, way) != ("near", "ahead")
     }
 
 
@@ -35,9 +53,7 @@ def by_chosen_length(
     for model, runs in longer.items():
         for n in COUNTS:
             for pair in zip(short, runs, strict=True):
-                better = min(
-                    pair, key=lambda run: min(run.metric(f"validation.{model}.{n}").values())
-                )
+                better = recorded.chosen(pair, f"validation.{model}.{n}")
                 for ground in ("familiar", "new"):
                     errors = found.setdefault((model, ground), {}).setdefault(n, [])
                     errors.append(better.metric(f"rmse.{model}.{n}.{ground}"))

@@ -17,7 +17,7 @@ each model, seed and n by itself):
 - ``chosen.<model>.<n>``: the variant that was chosen
 """
 
-from nodebook.evidence import results
+from nodebook.evidence import recorded, results
 from nodebook.experiments.ch06_latent.spiral_models import COUNTS
 
 MODELS = {"with-times": {"ode": "ode_times", "rnn": "rnn_times"}}
@@ -40,7 +40,7 @@ def run(variant: str, seed: int) -> results.Outcome:
     chosen: dict[str, dict] = {}
     for short, name in MODELS[variant].items():
         trained = [results.one("latent_ode", training, seed) for training in TRAININGS[name]]
-        best = {n: min(trained, key=lambda run, n=n: _validation(run, name, n)) for n in COUNTS}
+        best = {n: recorded.chosen(trained, f"validation.{name}.{n}") for n in COUNTS}
         of_budget = {
             "short": dict.fromkeys(COUNTS, trained[0]),
             "long": dict.fromkeys(COUNTS, trained[-1]),
@@ -62,10 +62,6 @@ def run(variant: str, seed: int) -> results.Outcome:
     return results.Outcome(metrics={"rmse": rmse, "ratio": ratio, "chosen": chosen})
 
 
-def _validation(run: results.Run, name: str, n: int) -> float:
-    return min(run.metric(f"validation.{name}.{n}").values())
-
-
-def rederive(recorded: results.Run) -> dict[str, object]:
+def rederive(known: results.Run) -> dict[str, object]:
     """All of it."""
-    return run(recorded.variant, recorded.seed).metrics
+    return run(known.variant, known.seed).metrics

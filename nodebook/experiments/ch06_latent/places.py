@@ -3,15 +3,7 @@
 import numpy as np
 
 from nodebook.evidence.results import Run
-from nodebook.experiments.ch06_latent.spiral_models import (
-    FAMILIAR,
-    PLANS,
-    predict,
-    recorded_model,
-    series,
-    sets,
-    strides,
-)
+from nodebook.experiments.ch06_latent.spiral_models import FAMILIAR, PLANS, retold, sets
 from nodelib.data import spirals
 from nodelib.data.spirals import POINTS
 from nodelib.training.series import rms
@@ -50,8 +42,6 @@ def by_spiral(run: Run, name: str, n: int) -> np.ndarray:
 
 def _errors(run: Run, name: str, n: int) -> tuple[np.ndarray, spirals.Spirals]:
     """Errors (N, T, 2) against the curve, and the test spirals."""
-    plan = PLANS[run.variant]
-    test = sets(run.seed, plan.shift, (n,))["test"][n]
-    model = recorded_model(run.tensors(), name, n, plan.sizes)
-    stride = strides(name, n)[run.metrics["chosen"][name][str(n)]["stride"]]
-    return predict(model, series([test]), stride)[0] - test.truth, test
+    test = sets(run.seed, PLANS[run.variant].shift, (n,))["test"][n]
+    _, told = retold(run.variant, run.tensors(), run.metrics["chosen"], name, test, n)
+    return told - test.truth, test

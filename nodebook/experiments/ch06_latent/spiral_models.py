@@ -165,6 +165,20 @@ def recorded_model(tensors: Mapping[str, Tensor], name: str, n: int, sizes: Size
     )
 
 
+def retold(
+    variant: str,
+    tensors: Mapping[str, Tensor],
+    chosen: Mapping[str, Mapping],
+    name: str,
+    test: spirals.Spirals,
+    n: int,
+) -> tuple[Model, np.ndarray]:
+    """One model of a recorded run, and its predictions (N, T, 2) of spirals, in its stride."""
+    model = recorded_model(tensors, name, n, PLANS[variant].sizes)
+    stride = strides(name, n)[chosen[name][str(n)]["stride"]]
+    return model, predict(model, series([test]), stride)[0]
+
+
 def warm(model: Model, variant: str, name: str, members: Sequence[tuple[int, int]]) -> None:
     """Give each network the encoder recorded in another variant, of its seed and observations."""
     found = {seed: results.one("latent_ode", variant, seed).tensors() for seed, _ in members}

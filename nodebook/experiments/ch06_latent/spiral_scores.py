@@ -12,10 +12,8 @@ from nodebook.experiments.ch06_latent.spiral_models import (
     FAMILIAR,
     PLANS,
     SCALE,
-    predict,
-    recorded_model,
+    retold,
     series,
-    strides,
 )
 from nodelib.data import spirals
 from nodelib.data.spirals import POINTS
@@ -37,10 +35,8 @@ def measure(
     profile: dict[str, dict] = {}
     for name in PLANS[variant].models:
         for n in PLANS[variant].counts:
-            model = recorded_model(tensors, name, n, PLANS[variant].sizes)
             test = data["test"][n]
-            stride = strides(name, n)[chosen[name][str(n)]["stride"]]
-            told = predict(model, series([test]), stride)[0]
+            model, told = retold(variant, tensors, chosen, name, test, n)
             errors = (told - test.truth)[:, POINTS:]
             tenths = [rms(part) for part in np.split(errors, BINS, axis=1)]
             entry = {

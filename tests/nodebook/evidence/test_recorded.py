@@ -1,5 +1,7 @@
 """What pages read of recorded runs."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from nodebook.errors import ResultsError
@@ -35,3 +37,11 @@ def test_runs_are_read_once(counted):
 def test_a_metric_that_is_not_there_is_named(counted):
     with pytest.raises(ResultsError, match=r"no metric 'error.tset'; near it: error.test"):
         recorded.measured("toy", "plain", "error.tset")
+
+
+def test_validation_chooses_the_run_with_the_least_of_all_values():
+    runs = [
+        SimpleNamespace(metric={"validation": values}.__getitem__)
+        for values in ({"a": 3.0, "b": 2.0}, {"a": 9.0, "b": 1.0}, {"a": 1.5})
+    ]
+    assert recorded.chosen(runs, "validation") is runs[1]

@@ -28,7 +28,7 @@ def test_an_error_is_counted_where_it_is_made(run, test_spirals, monkeypatch):
     """A model that is right up to a place and wrong by (3, 4) from there on."""
     at = test_spirals.start[:, None] + np.arange(2 * spirals.POINTS)
     told = test_spirals.truth + np.where(at >= 500, 1.0, 0.0)[..., None] * [3.0, 4.0]
-    monkeypatch.setattr(places, "predict", lambda *_: told[None])
+    monkeypatch.setattr(spiral_models, "predict", lambda *_: told[None])
     found = places.by_place(run, "ode_times", 30)
     wrong = places.EDGES[:-1] >= 500
     assert found[wrong] == pytest.approx(np.sqrt(12.5))
@@ -38,7 +38,7 @@ def test_an_error_is_counted_where_it_is_made(run, test_spirals, monkeypatch):
 def test_only_the_second_half_of_the_further_points_counts(run, test_spirals, monkeypatch):
     told = test_spirals.truth.copy()
     told[:, : -places.HALF] += 100
-    monkeypatch.setattr(places, "predict", lambda *_: told[None])
+    monkeypatch.setattr(spiral_models, "predict", lambda *_: told[None])
     assert not places.by_place(run, "ode_times", 30).any()
 
 
