@@ -22,8 +22,12 @@ Compilable = Callable[..., tuple[Tensor, ...]]
 MANY = 256
 
 
+#: The first version of PyTorch whose compiler takes loops that write to what they are handed.
+SINCE = (2, 13)
+
+
 class NoCompilerError(Exception):
-    """There is no C++ compiler where PyTorch looks for one."""
+    """There is no C++ compiler where PyTorch looks for one, or PyTorch is too old."""
 
 
 def called(function: Compilable, *arguments: object) -> tuple[Tensor, ...]:
@@ -51,7 +55,7 @@ def called(function: Compilable, *arguments: object) -> tuple[Tensor, ...]:
 class Stopwatch:
     """Seconds that compiling took, summed up over calls.
 
-    ``no_compiler``: whether a C++ compiler was looked for in vain, in this process.
+    ``no_compiler``: whether a compiler was looked for in vain, in this process.
     """
 
     no_compiler = False
@@ -73,8 +77,7 @@ class Stopwatch:
         try:
             return called(function, *arguments)
         except NoCompilerError as error:
-            Stopwatch.no_compiler = True
-            warnings.warn(f"{error}: compile=True solves uncompiled.", UserWarning, stacklevel=2)
+            _do_without(error)
             raise
         except (exc.TorchDynamoException, exc.UncapturedHigherOrderOpError) as error:
             raise SolverError(
@@ -87,14 +90,26 @@ class Stopwatch:
 
 
 def require_compiler() -> None:
-    """NoCompilerError where a compiler has been looked for in vain before."""
+    """NoCompilerError if PyTorch is too old or has looked for a compiler in vain; warns once."""
     if Stopwatch.no_compiler:
         raise NoCompilerError
+    version = torch.__version__
+    if tuple(map(int, version.split(".")[:2])) < SINCE:
+        newer = ".".join(map(str, SINCE))
+        error = NoCompilerError(f"PyTorch {version} compiles no such loops ({newer} does)")
+        _do_without(error)
+        raise error
+
+
+def _do_without(error: NoCompilerError) -> None:
+    Stopwatch.no_compiler = True
+    warnings.warn(f"{error}: compile=True solves uncompiled.", UserWarning, stacklevel=3)
 
 
 def _reason(error: Exception) -> str:
     """The first line of an error of the compiler that says something, as a sentence."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in lines if not line.endswith("raised:")] or lines
     told = next((line for line in lines if line.startswith("Explanation:")), lines[0])
     return told.removeprefix("Explanation:").strip().rstrip(".:") + "."
 
@@ -125,10 +140,14 @@ def _clock() -> _Clock:
 
 @cache
 def _compiled(function: Compilable) -> Compilable:
-    from nodelib.ode.narrow_products import NarrowProducts  # which needs the compiler
+    # These need the compiler.
+    from nodelib.ode.hyperbolic import write_tanh
+    from nodelib.ode.rewriting import Rewriting
+    from nodelib.ode.small_products import write_product
 
     options = {
         "cpp_wrapper": True,  # the loop itself is then C++ as well
-        "post_grad_custom_pre_pass": NarrowProducts(),
+        "cpp.enable_floating_point_contract_flag": "fast",  # a * b + c is rounded once
+        "post_grad_custom_pre_pass": Rewriting(write_product, write_tanh),
     }
     return torch.compile(function, fullgraph=True, dynamic=False, options=options)
