@@ -4,19 +4,16 @@ The loops are those of ``nodelib.ode.loops``. Forwards, they record the state be
 step and the field there; from these, and for Dormand & Prince's method two sums of the stages, the
 dense output is read afterwards. Backwards, one step at a time is taken again and differentiated,
 like in ``nodelib.ode.checkpointing``: the gradient is the same to rounding, for the memory of two
-to four states a step. The first evaluations of a solve are made uncompiled, so that the field is
-held to its contract, and a field that draws random numbers or depends on tensors that are not
-listed is refused.
+to four states a step. A field is evaluated uncompiled before it is trusted (see
+``nodelib.ode.trials``).
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
 from nodelib.errors import ChangedFieldError, SolverError
 from nodelib.ode import dense, tableaus
@@ -26,14 +23,20 @@ from nodelib.ode.arguments import (
     check_positive,
     steps_per_interval,
 )
-from nodelib.ode.checkpointing import ADAPTIVE, Task, last_touched, on_grid
+from nodelib.ode.checkpointing import Task, last_touched, on_grid
 from nodelib.ode.compilation import Stopwatch
 from nodelib.ode.control import GROW
-from nodelib.ode.dependence import WatchedField, owner_of
+from nodelib.ode.courses import Course, Loop
+from nodelib.ode.dependence import owner_of
 from nodelib.ode.evaluations import CountedField
-from nodelib.ode.generators import generator_states
 from nodelib.ode.joined import JoinedField
-from nodelib.ode.loops import Evaluated, Scheme, grid_forwards, steps_backwards, steps_forwards
+from nodelib.ode.loops import (
+    Evaluated,
+    Scheme,
+    grid_forwards,
+    steps_backwards,
+    steps_forwards,
+)
 from nodelib.ode.replay import (
     attributes_of,
     check_attributes,
@@ -49,51 +52,12 @@ from nodelib.ode.solvers import (
     opening,
     refuse_non_finite,
 )
-from nodelib.ode.steps import Field, rms, runge_kutta_step, spare, time_like
+from nodelib.ode.steps import Field, rms, runge_kutta_step
 from nodelib.ode.tableaus import Tableau
+from nodelib.ode.trials import Trial
 
 #: Entries that the records of one loop hold of each kind, and how many steps that are.
-ENTRIES, FEWEST, MOST = 1 << 14, 8, 256
-
-
-@dataclass(frozen=True)
-class _Loop:
-    """What one loop recorded: times and lengths (rows, 2), further arrays, and how many count."""
-
-    times: Tensor
-    rows: tuple[Tensor, ...]
-    count: int
-
-
-@dataclass(frozen=True)
-class _Course:
-    """The accepted steps of a solve, and where the outputs are read from them.
-
-    Attributes:
-        scheme: how it was solved.
-        loops: the records, in order.
-        last: the state at the end and, if adaptive, the field there.
-        steps: for each output between the first time and the last the number of its step.
-        lands: whether outputs are the states after their steps, or inside them.
-    """
-
-    scheme: Scheme
-    loops: tuple[_Loop, ...]
-    last: tuple[Tensor, ...]
-    steps: tuple[int, ...]
-    lands: bool
-
-    def all(self, kind: int) -> Tensor:
-        """One kind of record of all steps (n, *state)."""
-        return torch.cat([loop.rows[kind][: loop.count] for loop in self.loops])
-
-    def at_ends(self, kind: int) -> Tensor:
-        """The states, or the field there, before all steps and after the last (n + 1, *state)."""
-        return torch.cat((self.all(kind), self.last[kind][None]))
-
-    def times(self) -> Tensor:
-        """Times and lengths of all steps, (n, 2) in float64."""
-        return torch.cat([loop.times[: loop.count] for loop in self.loops])
+ENTRIES, FEWEST, MOST = 1 << 21, 8, 256
 
 
 def solve_compiled(
@@ -104,9 +68,14 @@ def solve_compiled(
     Raises:
         SolverError: as ``solve``; if ``params`` are not all parameters of the module that the field
             is or is a method of; if the field cannot be compiled or draws random numbers; or for
-            ``land=True`` with adaptive steps, or ``autocast``.
+            ``land=True`` with adaptive steps, ``autocast``, or a state on another device.
         NoCompilerError: if there is no C++ compiler.
     """
+    if z0.device.type != "cpu":
+        raise SolverError(
+            f"compile=True is for states on a processor, and this one is on {z0.device}: use "
+            f"compile=False."
+        )
     if torch.is_autocast_enabled(z0.device.type):
         raise SolverError("A compiled solve does not run under autocast: use compile=False.")
     task = Task(f, arguments)
@@ -119,55 +88,45 @@ class _Compiled(torch.autograd.Function):
     def forward(ctx, task: Task, z0: Tensor, t: Tensor, *params: Tensor) -> Tensor:
         ctx.names = _names(task.f, params)
         before = attributes_of(task.f)
-        drawn = generator_states(z0.device)
-        watched = WatchedField(task.f, params, ADAPTIVE)
-        times, watch = t.detach().double().tolist(), Stopwatch()
+        times, z, watch = t.detach().double().tolist(), z0.detach(), Stopwatch()
+        trial = Trial(task.f, params, ctx.names)
+        trusted = trial.passed
+        if not trusted:
+            trial.hold(times[0], z)
         most = task.arguments.get("max_steps", MAX_STEPS)
-        walk = Walk(CountedField(watched, z0), t, times, most, record=False)
+        walk = Walk(CountedField(task.f, z0), t, times, most, record=False)
         solved = _on_grid if on_grid(task.arguments) else _adaptive
-        course = solved(task, walk, tableaus.find(task.arguments["method"]), z0.detach(), watch)
-        watched.warn_of_lost()
-        if not all(map(torch.equal, drawn, generator_states(z0.device))):
-            raise SolverError(
-                "The field draws random numbers (dropout?), which a compiled solve could not draw "
-                "again: use compile=False, or call eval() on what draws."
-            )
+        course, end = solved(task, walk, tableaus.find(task.arguments["method"]), z, watch)
+        if trusted and watch.seconds:  # the compiler has found it changed
+            trial.hold(times[0], z)
         ctx.attributes = settled(before, attributes_of(task.f))
         nfe, accepted, rejected = walk.field.nfe, walk.accepted, walk.rejected
         task.stats = SolveStats(nfe, accepted, rejected, watch.seconds)
-        ctx.task, ctx.count = task, len(params)
-        ctx.layout = [(len(loop.rows), loop.count) for loop in course.loops]
-        ctx.fixed = course.scheme, course.steps, course.lands
-        arrays = [x for loop in course.loops for x in (loop.times, *loop.rows)]
-        ctx.save_for_backward(t, *params, *course.last, *arrays)
-        return _outputs(course, z0, t)
+        ctx.task, ctx.count, ctx.course = task, len(params), course.hollow()
+        ctx.save_for_backward(t, *params, *course.arrays())
+        if len(times) == 1:
+            return z[None].clone()
+        return torch.cat([z[None], *course.read(), end[None]])
 
     @staticmethod
     def backward(ctx, grad_z: Tensor) -> tuple[Tensor | None, ...]:
         refuse_foreign_backward(grad_z)
         t, *saved = ctx.saved_tensors
-        params, saved = saved[: ctx.count], saved[ctx.count :]
-        scheme, steps, lands = ctx.fixed
-        width = 2 if scheme.adaptive else 1
-        last, arrays = tuple(saved[:width]), iter(saved[width:])
-        loops = tuple(
-            _Loop(next(arrays), tuple(next(arrays) for _ in range(kinds)), count)
-            for kinds, count in ctx.layout
-        )
-        course = _Course(scheme, loops, last, steps, lands)
+        params = saved[: ctx.count]
+        course = ctx.course.filled(saved[ctx.count :])
         check_attributes(ctx.task.f, ctx.attributes)
         live = [k for k, param in enumerate(params) if param.requires_grad]
-        names = [ctx.names[k] for k in live]
+        field = Evaluated(_module(ctx.task.f), [ctx.names[k] for k in live])
         wants_t = ctx.needs_input_grad[2]
         with hooks_silent([params[k] for k in live]):
-            adjoint, in_times, found, note = _pulled_back(
-                ctx.task.f, course, t, grad_z, [params[k] for k in live], names, wants_t
+            adjoint, in_t, found, note = _pulled_back(
+                field, course, t, grad_z, [params[k] for k in live], wants_t
             )
         ctx.task.backward.append(note)
-        sums = [torch.zeros_like(param) for param in params]
+        sums = [None if k in live else torch.zeros_like(x) for k, x in enumerate(params)]
         for k, grad in zip(live, found, strict=True):
             sums[k] = grad
-        return None, adjoint, in_times, *sums
+        return None, adjoint, in_t, *sums
 
 
 def _names(f: Field, params: Sequence[Tensor]) -> tuple[str, ...]:
@@ -201,18 +160,23 @@ def _module(f: Field) -> Field:
     return f if owner is f or not isinstance(owner, nn.Module) else _Method(f, owner)
 
 
-def _scheme(task: Task, tableau: Tableau, z0: Tensor, adaptive: bool, inside: bool) -> Scheme:
-    rows = 1 << (max(ENTRIES // max(z0.numel(), 1), 1).bit_length() - 1)
-    return Scheme.of(
-        tableau,
-        adaptive=adaptive,
-        rows=min(max(rows, FEWEST), MOST),
-        bumps=dense.bumps(tableau) if inside else (),
-        sizes=tuple(task.f.state.sizes) if isinstance(task.f, JoinedField) else (),
-    )
+def _scheme(task: Task, tableau: Tableau, adaptive: bool, inside: bool) -> Scheme:
+    bumps = dense.bumps(tableau) if inside else ()
+    sizes = tuple(task.f.state.sizes) if isinstance(task.f, JoinedField) else ()
+    return Scheme.of(tableau, adaptive=adaptive, bumps=bumps, sizes=sizes)
 
 
-def _adaptive(task: Task, walk: Walk, tableau: Tableau, z: Tensor, watch: Stopwatch) -> _Course:
+def _records(scheme: Scheme, z: Tensor) -> tuple[Tensor, Tensor]:
+    """Where a loop writes times, lengths and states of its steps."""
+    rows = min(max(ENTRIES // max(z.numel(), 1), FEWEST), MOST)
+    times = torch.empty(rows, 2, dtype=torch.float64, device=z.device)
+    return times, z.new_empty(rows + 1, scheme.recorded, *z.shape)
+
+
+def _adaptive(
+    task: Task, walk: Walk, tableau: Tableau, z: Tensor, watch: Stopwatch
+) -> tuple[Course, Tensor]:
+    """The steps, and the state at the end."""
     arguments = task.arguments
     if arguments.get("land"):
         raise SolverError(
@@ -224,66 +188,86 @@ def _adaptive(task: Task, walk: Walk, tableau: Tableau, z: Tensor, watch: Stopwa
     norm = arguments.get("norm", rms)
     tolerance = Tolerance.checked(arguments["rtol"], arguments["atol"], z, norm)
     times = walk.times
-    scheme = _scheme(task, tableau, z, True, len(times) > 2)
+    scheme = _scheme(task, tableau, True, len(times) > 2)
     start, end = times[0], times[-1]
     if len(times) == 1:
-        return _Course(scheme, (), (z, torch.zeros_like(z)), (), False)
-    given, span = z, end - start
-    k, size = opening(walk.field, tableau, start, start, span, z, tolerance, first_step)
-    sign = 1.0 if span > 0 else -1.0
+        return Course(scheme, (), False), z
+    given, k = z, torch.zeros_like(z)
+    sign = 1.0 if end > start else -1.0
     limits = [
         torch.as_tensor(x, dtype=z.dtype).to(z.device) for x in (tolerance.rtol, tolerance.atol)
     ]
     field = _module(task.f)
-    clock, loops = [start, size, 1.0, GROW, 0.0, 0.0], []
+    inner = torch.tensor(times[1:-1], dtype=torch.float64)
+    clock, loops = [start, first_step or 0.0, 1.0, GROW, 0.0, 0.0], []
     while clock[0] != end:
-        walk.check_progress(clock[0], sign * clock[1], end, given, z)
+        opens = not loops
         state = torch.tensor([*clock[:4], 0.0, 0.0], dtype=torch.float64, device=z.device)
         most = walk.max_steps - walk.accepted - walk.rejected
-        bounds = torch.tensor([end, sign, most], dtype=torch.float64, device=z.device)
-        state, z, k, when, *rows = watch.call(
-            steps_forwards, field, scheme, state, bounds, z, k, *limits
+        bounds = torch.tensor([end, sign, most, opens], dtype=torch.float64, device=z.device)
+        when, records = _records(scheme, z)
+        state, z, k = watch.call(
+            steps_forwards, field, scheme, state, bounds, z, k, *limits, when, records
         )
         clock = state.tolist()
         accepted, tried = int(clock[4]), int(clock[5])
         walk.accepted += accepted
         walk.rejected += tried - accepted
-        walk.field.nfe += tried * (tableau.stages - 1)
-        loops.append(_Loop(when, tuple(rows), accepted))
-    course = _Course(scheme, tuple(loops), (z, k), (), False)
-    if len(times) == 2:
-        return course
-    inner = torch.tensor(times[1:-1], dtype=torch.float64)
+        walk.field.nfe += tried * (tableau.stages - 1) + (1 + (first_step is None)) * opens
+        torch.stack((z, k), out=records[accepted, :2])
+        loop = _loop(loops, accepted, when, records, sign * inner, sign * clock[0])
+        loops.append(loop.reading(walk.t))
+        if clock[0] != end:
+            if opens and not accepted:
+                opening(walk.field, tableau, start, start, end - start, z, tolerance, first_step)
+            walk.check_progress(clock[0], sign * clock[1], end, given, z)
+    return Course(scheme, tuple(loops), False), z
+
+
+def _loop(
+    loops: Sequence[Loop], count: int, when: Tensor, records: Tensor, inner: Tensor, end: float
+) -> Loop:
+    """The loop that ended at ``end``, after others; times of outputs and ``end`` with a sign."""
+    first = loops[-1].first + loops[-1].count if loops else 0
+    begun = loops[-1].outputs.stop if loops else 1
+    stop = 1 + int((inner <= end).sum()) if len(inner) else 1
+    sign = 1.0 if count == 0 or when[0, 1] > 0 else -1.0
     # A step's end is the next one's start.
-    ends = torch.cat((course.times()[1:, 0].cpu(), torch.tensor([end], dtype=torch.float64)))
-    steps = torch.searchsorted(sign * ends, sign * inner).tolist()
-    return replace(course, steps=tuple(steps))
+    ends = torch.cat((sign * when[1:count, 0].cpu(), torch.tensor([end], dtype=torch.float64)))
+    place = torch.searchsorted(ends, inner[begun - 1 : stop - 1])
+    return Loop(first, count, when, records, range(begun, stop), place.to(records.device))
 
 
-def _on_grid(task: Task, walk: Walk, tableau: Tableau, z: Tensor, watch: Stopwatch) -> _Course:
+def _on_grid(
+    task: Task, walk: Walk, tableau: Tableau, z: Tensor, watch: Stopwatch
+) -> tuple[Course, Tensor]:
+    """The steps, and the state at the end."""
     tableau, arguments = tableau.without_error, task.arguments
     grid = (arguments.get("step_size"), arguments.get("num_steps"))
     counts = steps_per_interval(walk.times, *grid, walk.max_steps)
-    scheme, field = _scheme(task, tableau, z, False, False), _module(task.f)
+    scheme, field = _scheme(task, tableau, False, False), _module(task.f)
     steps = [(t, dt) for _, t, dt, _ in grid_steps(walk.times, counts)]
-    for t, _ in steps[:2]:  # as far as a field is watched
-        walk.field(time_like(t, z), spare(z))
-    walk.field.nfe = 0
-    loops, before = [], z
-    for first in range(0, len(steps), scheme.rows):
-        some = torch.tensor(steps[first : first + scheme.rows], dtype=torch.float64)
+    landing, loops, before = list(accumulate(counts))[:-1], [], z
+    while walk.accepted < len(steps):
+        first = walk.accepted
+        when, records = _records(scheme, z)
+        some = torch.tensor(steps[first : first + len(when)], dtype=torch.float64)
         count = len(some)
-        some = pad(some, (0, 0, 0, scheme.rows - count)).to(z.device)
+        when[:count] = some
         number = torch.tensor(count, device=z.device)
-        _, z, states = watch.call(grid_forwards, field, scheme, number, some, z)
+        _, z = watch.call(grid_forwards, field, scheme, number, when, z, records)
+        records[count, 0] = z
         walk.accepted += count
         walk.field.nfe += count * tableau.stages
-        loops.append(_Loop(some, (states,), count))
+        begun = loops[-1].outputs.stop if loops else 1
+        inside = [step - first for step in landing[begun - 1 :] if step <= first + count]
+        place = torch.tensor(inside, dtype=torch.int64, device=z.device)
+        outputs = range(begun, begun + len(inside))
+        loops.append(Loop(first, count, when, records, outputs, place))
         if not torch.isfinite(z).all():
-            _refuse_step(walk, tableau, some, torch.cat((states[:count], z[None])), before)
+            _refuse_step(walk, tableau, when, records[: count + 1, 0], before)
         before = z
-    landing = tuple(accumulate(counts))[:-1]
-    return _Course(scheme, tuple(loops), (z,), landing, True)
+    return Course(scheme, tuple(loops), True), z
 
 
 def _refuse_step(
@@ -298,107 +282,41 @@ def _refuse_step(
     refuse_non_finite(t, dt, z, stages)
 
 
-def _outputs(course: _Course, z0: Tensor, t: Tensor) -> Tensor:
-    """The states at the requested times (n, *state)."""
-    if len(t) == 1:
-        return z0.detach()[None].clone()
-    end = course.last[0][None]
-    if not course.steps:
-        return torch.cat((z0.detach()[None], end))
-    inner = course.at_ends(0)[list(course.steps)] if course.lands else _Between(course, t).states()
-    return torch.cat((z0.detach()[None], inner, end))
-
-
-class _Between:
-    """The outputs inside steps, and what they are computed from.
-
-    Attributes:
-        place: the numbers of the steps (m,).
-        times: the requested times, and starts and lengths of the steps (m,), in float64.
-        parts: see ``dense.between``.
-    """
-
-    def __init__(self, course: _Course, t: Tensor) -> None:
-        place = self.place = torch.tensor(course.steps, device=t.device)
-        clock = course.times()[place]
-        self.times = [t[1:-1].detach().to(clock), *clock.unbind(1)]
-        states, slopes = course.at_ends(0), course.at_ends(1)
-        sums = [course.all(2 + k)[place] for k in range(len(course.scheme.bumps))]
-        ends = [states[place], states[place + 1], slopes[place], slopes[place + 1]]
-        self.parts = torch.stack(ends + sums)
-
-    def states(self) -> Tensor:
-        """The outputs (m, *state)."""
-        when, start, dt = self.times
-        return dense.between((when - start) / dt, dt, self.parts)
-
-    def in_parts(self, given: Tensor) -> Tensor:
-        """What is handed to the outputs, handed on to the parts."""
-        when, start, dt = self.times
-        weights = dense.weights_between((when - start) / dt, dt, len(self.parts)).to(given)
-        return weights.reshape(*weights.shape, *[1] * (given.dim() - 1)) * given
-
-    def in_times(self, given: Tensor) -> tuple[Tensor, ...]:
-        """What is handed to the outputs, handed on to the times."""
-        for leaf in self.times:
-            leaf.requires_grad_()
-        with torch.enable_grad():
-            found = self.states()
-        return torch.autograd.grad(found, self.times, given)
-
-
 def _pulled_back(
-    f: Field,
-    course: _Course,
+    field: Evaluated,
+    course: Course,
     t: Tensor,
     grad_z: Tensor,
     params: list[Tensor],
-    names: list[str],
     wants_t: bool,
 ) -> tuple[Tensor, Tensor | None, list[Tensor], SolveStats]:
     """Gradients in z0, in t if wanted, and in the parameters; and what they cost."""
-    scheme, adaptive = course.scheme, course.scheme.adaptive
+    scheme, taken = course.scheme, course.taken
     sums = [torch.zeros_like(param) for param in params]
-    taken = sum(loop.count for loop in course.loops)
     if not taken:
         return grad_z.sum(0), torch.zeros_like(t) if wants_t else None, sums, SolveStats(0, 0, 0)
-    like, arrays = grad_z[0], (2 if adaptive else 1) + len(scheme.bumps)
-    given = [like.new_zeros(taken + 1, *like.shape) for _ in range(arrays)]
-    in_t = torch.zeros(len(t), dtype=torch.float64, device=t.device)
-    in_times = torch.zeros(taken, 2, dtype=torch.float64, device=t.device)
-    given[0][-1] += grad_z[-1]
-    if course.steps and course.lands:
-        given[0].index_add_(0, torch.tensor(course.steps, device=t.device), grad_z[1:-1])
-    elif course.steps:
-        between = _Between(course, t)
-        _give_between(between, grad_z[1:-1], given)
-        if wants_t:
-            clocks = between.in_times(grad_z[1:-1])
-            in_t[1:-1] += clocks[0]
-            in_times.index_add_(0, between.place, torch.stack(clocks[1:], 1))
-    needed = _needed(course, taken, last_touched(grad_z))
-    evaluated = Evaluated(_module(f), names)
-    adjoint = [x[needed] for x in given[: len(course.last)]]
-    ends, watch = course.at_ends(0), Stopwatch()
-    for first, loop in _backwards(course.loops):
-        count = min(loop.count, needed - first)
+    in_t = torch.zeros(len(t), dtype=torch.float64, device=grad_z.device)
+    in_steps = in_t.new_zeros(taken, 2)
+    last = len(t) - 1
+    needed = course.needed(last if grad_z[-1].any() else last_touched(grad_z), last)
+    adjoint = [grad_z[-1], *[torch.zeros_like(grad_z[-1])] * (scheme.handed_on - 1)]
+    watch = Stopwatch()
+    for loop in reversed(course.loops):
+        count = min(loop.count, needed - loop.first)
         if count <= 0:
             continue
-        rows = [
-            pad(x[first : first + count], (0, 0) * like.dim() + (0, scheme.rows - count))
-            for x in given
-        ]
-        width = len(course.last)
-        _, off, _, clocks, *rest = watch.call(
+        given = course.hand_on(loop, grad_z)
+        adjoint = [x + given[count, k] for k, x in enumerate(adjoint)]
+        bounds = torch.tensor([count, loop.first == 0], device=grad_z.device)
+        off, in_times, in_start, *rest = watch.call(
             steps_backwards,
-            evaluated,
+            field,
             scheme,
             wants_t,
-            torch.tensor(count, device=like.device),
+            bounds,
             loop.times,
-            loop.rows[:width],
-            rows,
-            ends[first + count],
+            loop.records,
+            given,
             adjoint,
             params,
             sums,
@@ -410,79 +328,33 @@ def _pulled_back(
                 "attribute, a closure, a parameter's data, train() or eval()). Go backwards before "
                 'the change, or use compile=False with grad="backprop".'
             )
-        adjoint, sums = rest[:width], rest[width:]
-        in_times[first : first + count] += clocks[:count]
-    nfe = needed * (scheme.tableau.stages - (1 if adaptive else 0))
-    at_start = adjoint[0] + grad_z[0]
-    if adaptive:
-        nfe += 1
-        at_start, sums = _first_evaluation(f, course, t, at_start, adjoint[1], params, sums, in_t)
+        adjoint, sums = rest[: scheme.handed_on], rest[scheme.handed_on :]
+        if wants_t:
+            in_t[0] += in_start
+            course.hand_to_times(loop, t, grad_z, in_t, in_times)
+            in_steps[loop.first : loop.first + count] = in_times[:count]
+    nfe = needed * (scheme.tableau.stages - scheme.adaptive) + scheme.adaptive * bool(needed)
     note = SolveStats(nfe, needed, 0, watch.seconds)
     if wants_t:
-        in_t = in_t + _through_clock(course, t, in_times)
-    return at_start, in_t.to(t.dtype) if wants_t else None, list(sums), note
+        in_t = in_t + _through_clock(course, t, in_steps)
+    at_start = adjoint[0] + grad_z[0]
+    return at_start, in_t.to(t) if wants_t else None, sums, note
 
 
-def _give_between(between: _Between, grad_z: Tensor, given: list[Tensor]) -> None:
-    """Add what is handed to the outputs inside steps to what the records are handed."""
-    parts = between.in_parts(grad_z)
-    for kind in (0, 1):
-        given[kind].index_add_(0, between.place, parts[2 * kind])
-        given[kind].index_add_(0, between.place + 1, parts[2 * kind + 1])
-    for total, part in zip(given[2:], parts[4:], strict=True):
-        total.index_add_(0, between.place, part)
-
-
-def _needed(course: _Course, taken: int, last: int) -> int:
-    """How many of the steps the output ``last`` depends on."""
-    if last == 0:
-        return 0
-    if last == len(course.steps) + 1:
-        return taken
-    return course.steps[last - 1] + (0 if course.lands else 1)
-
-
-def _backwards(loops: Sequence[_Loop]) -> Iterator[tuple[int, _Loop]]:
-    """The loops from the last to the first, each with the number of its first step."""
-    firsts = [0, *accumulate(loop.count for loop in loops)]
-    return reversed(list(zip(firsts, loops, strict=False)))
-
-
-def _first_evaluation(
-    f: Field,
-    course: _Course,
-    t: Tensor,
-    at_start: Tensor,
-    in_slope: Tensor,
-    params: list[Tensor],
-    sums: Sequence[Tensor],
-    in_t: Tensor,
-) -> tuple[Tensor, list[Tensor]]:
-    """The gradients with the part that goes through the field at the start."""
-    z = course.loops[0].rows[0][0].detach().requires_grad_()
-    start = t[0].detach().to(z).requires_grad_()
-    with torch.enable_grad():
-        value = f(start, z)
-    if not value.requires_grad:
-        return at_start, list(sums)
-    leaves = [z, start, *params]
-    grads = torch.autograd.grad(value, leaves, in_slope, allow_unused=True)
-    filled = [torch.zeros_like(x) if g is None else g for x, g in zip(leaves, grads, strict=True)]
-    in_t[0] += filled[1]
-    return at_start + filled[0], [a + b for a, b in zip(sums, filled[2:], strict=True)]
-
-
-def _through_clock(course: _Course, t: Tensor, in_times: Tensor) -> Tensor:
+def _through_clock(course: Course, t: Tensor, in_times: Tensor) -> Tensor:
     """What times and lengths of the steps are handed, handed on to the requested times.
 
     A grid stretches with the outputs that it lies between, see ``solvers.stretched``.
     """
-    times, clock = t.detach().double(), course.times()
-    begin = torch.zeros(len(clock), dtype=torch.int64, device=t.device)
+    clock = course.times()
+    times = t.detach().to(clock)
+    begin = torch.zeros(len(clock), dtype=torch.int64, device=clock.device)
     finish = torch.full_like(begin, len(t) - 1)
     if course.lands:
-        counts = torch.tensor([0, *course.steps, len(clock)], device=t.device).diff()
-        begin = torch.arange(len(counts), device=t.device).repeat_interleave(counts)
+        ends = [loop.first + loop.place for loop in course.loops]
+        bounds = (ends[0].new_zeros(1), *ends, ends[0].new_tensor([len(clock)]))
+        counts = torch.cat(bounds).diff()
+        begin = torch.arange(len(counts), device=clock.device).repeat_interleave(counts)
         finish = begin + 1
     span = times[finish] - times[begin]
     share, part = (clock[:, 0] - times[begin]) / span, clock[:, 1] / span

@@ -119,11 +119,11 @@ def integrate(
         compile: whether the steps are compiled to one loop forwards and one backwards, for
             "checkpoint"; see ``nodelib.ode.compiled``. The first call takes tens of seconds
             (``.stats.compiling``), as does one with another field, method, shape or dtype. Others
-            take a tenth to a half of the time, the smaller the field and the batch the less
+            take a twentieth to a half of the time, the smaller the field and the batch the less
             (``nodelib bench compiled``). The field must be one that
             ``torch.compile(fullgraph=True)`` takes, and change nothing. Adaptive methods read
-            their outputs from the steps (``land=False``). Without a C++ compiler there is a
-            warning, and no compilation.
+            their outputs from the steps (``land=False``). On a processor only; without a C++
+            compiler, or with a PyTorch older than 2.13, there is a warning, and no compilation.
 
     Returns:
         The solution. ``.z`` holds the states at the times, shape (n, *state), or a tuple of such

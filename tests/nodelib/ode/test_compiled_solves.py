@@ -287,6 +287,49 @@ def test_without_a_compiler_there_is_a_warning_and_the_same_solve(monkeypatch):
         assert torch.equal(z, odeint(f, start(), TIMES, **TIGHT))
 
 
+def test_a_pytorch_that_is_too_old_is_told(network, monkeypatch):
+    monkeypatch.setattr(torch, "__version__", "2.9.1+cpu")
+    monkeypatch.setattr(Stopwatch, "no_compiler", False)
+    with pytest.warns(
+        UserWarning, match=r"PyTorch 2\.9\.1\+cpu compiles no such loops \(2\.13 does"
+    ):
+        z = odeint(network, start(), TIMES, compile=True, **TIGHT)
+    assert torch.equal(z, odeint(network, start(), TIMES, **TIGHT))
+
+
+def test_a_state_elsewhere_than_on_a_processor_is_refused(network):
+    elsewhere = torch.empty(3, 2, device="meta")
+    with pytest.raises(SolverError, match="states on a processor, and this one is on meta"):
+        compiled.solve_compiled(network, elsewhere, TIMES, (), {"method": "dopri5"})
+
+
+def test_what_passed_once_is_tried_again_when_it_has_changed():
+    f, outer = Network(seed=2), nn.Parameter(torch.ones((), dtype=torch.float64))
+    f.factor = outer.detach()
+    f.forward = lambda t, z: f.factor * Network.forward(f, t, z)
+    z0 = start().requires_grad_()
+    odeint(f, z0, TIMES, compile=True, **TIGHT)
+    object.__setattr__(f, "factor", outer)
+    for _ in range(2):
+        with pytest.raises(SolverError, match="depends on a tensor of shape"):
+            odeint(f, z0, TIMES, compile=True, **TIGHT)
+
+
+def test_a_slope_that_is_no_number_is_told_also_of_a_field_that_is_trusted():
+    def root(t, z):
+        return torch.sqrt(z)
+
+    settings = {"compile": True, "method": "bosh3", **TIGHT}
+    odeint(root, start().abs(), TIMES[:2], **settings)
+    with pytest.raises(SolverError, match="the field returned NaN or Inf"):
+        odeint(root, -start().abs(), TIMES[:2], **settings)
+
+
+def test_a_first_step_that_is_given_and_many_outputs(network):
+    leaves, times = list(network.parameters()), torch.linspace(0.0, 6.0, 150, dtype=torch.float64)
+    assert_alike(*both(network, start(), times, leaves, options={"first_step": 0.01}, **TIGHT))
+
+
 @pytest.mark.parametrize("name", ["dopri5", "tsit5", "bosh3"])
 def test_the_polynomial_of_a_step_from_its_ends_and_sums(name):
     tableau, z = tableaus.find(name), start()[0]

@@ -1,0 +1,206 @@
+"""The recorded steps of a compiled solve, and what is read from them.
+
+Between steps the solution is a polynomial through their ends (``nodelib.ode.dense``): an output is
+a sum of what is recorded of its step and of the next one, with weights that depend on the times
+alone. So outputs are a product of a matrix with the records, and what a loss hands to them is
+handed on by its transpose.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from nodelib.ode import dense
+from nodelib.ode.loops import Scheme
+
+BEFORE, AFTER = (0, 2, 4, 5), (1, 3)
+"""Which of the parts of ``dense.between`` are recorded before a step, and which after it."""
+SOME = 64
+"""So many outputs are read at once, for which no matrix becomes large."""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What one loop recorded.
+
+    Attributes:
+        first: the number of its first step.
+        count: how many steps it took.
+        times: (rows, 2) of float64, times and lengths of the steps.
+        records: (rows + 1, recorded, *state), see ``loops.steps_forwards``.
+        outputs: the numbers of the outputs that are read here.
+        place: the rows of their steps.
+        readings: how they are read, if they lie inside steps.
+    """
+
+    first: int
+    count: int
+    times: Tensor
+    records: Tensor
+    outputs: range
+    place: Tensor
+    readings: tuple["Reading", ...] = ()
+
+    @property
+    def flat(self) -> Tensor:
+        """The records as rows of a matrix."""
+        rows, kinds, *state = self.records.shape
+        return self.records.view(rows * kinds, math.prod(state))
+
+    def reading(self, t: Tensor) -> "Loop":
+        """The loop with its readings at the requested times ``t``."""
+        each = [range(k, min(k + SOME, self.outputs.stop)) for k in self.outputs[::SOME]]
+        if not self.outputs:
+            return self
+        clock, first = self.clock(t), self.outputs.start
+        weights = _weights(clock, self.records.shape[1]).to(self.records.dtype)
+        found = []
+        for outputs in each:
+            some = slice(outputs.start - first, outputs.stop - first)
+            found.append(Reading.of(outputs, self.place[some], weights[some], self.records))
+        return replace(self, readings=tuple(found))
+
+    def clock(self, t: Tensor) -> list[Tensor]:
+        """Times of the outputs, and starts and lengths of their steps (m,), in float64."""
+        when = t[self.outputs.start : self.outputs.stop].detach()
+        return [when.to(self.times), *self.times[self.place].unbind(1)]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Outputs that are read at once.
+
+    Attributes:
+        outputs: their numbers.
+        rows: the rows of ``Loop.flat`` that they are made of.
+        columns: (m, parts), where in these the parts of each lie.
+        matrix: (m, rows), by which these are multiplied.
+    """
+
+    outputs: range
+    rows: slice
+    columns: Tensor
+    matrix: Tensor
+
+    @classmethod
+    def of(cls, outputs: range, place: Tensor, weights: Tensor, records: Tensor) -> "Reading":
+        """The reading of outputs in steps at ``place`` (m,), with weights (m, parts)."""
+        kinds, (low, high) = records.shape[1], place[[0, -1]].tolist()
+        offsets = [*range(kinds), *(kinds + k for k in range(len(AFTER)))]
+        columns = (place - low)[:, None] * kinds + place.new_tensor(offsets)
+        rows = slice(low * kinds, (high + 1) * kinds + len(AFTER))
+        empty = weights.new_zeros(len(outputs), rows.stop - rows.start)
+        return cls(outputs, rows, columns, empty.scatter_(1, columns, weights))
+
+    @cached_property
+    def chosen(self) -> slice:
+        """The outputs, to index with."""
+        return slice(self.outputs.start, self.outputs.stop)
+
+
+@dataclass(frozen=True)
+class Course:
+    """The accepted steps of a solve.
+
+    Attributes:
+        scheme: how it was solved.
+        loops: the records, in order.
+        lands: whether outputs are the states at rows, or lie between these and the next.
+    """
+
+    scheme: Scheme
+    loops: tuple[Loop, ...]
+    lands: bool
+
+    @property
+    def taken(self) -> int:
+        """How many steps there are."""
+        return sum(loop.count for loop in self.loops)
+
+    def arrays(self) -> list[Tensor]:
+        """The arrays of all loops, for autograd to keep."""
+        return [x for loop in self.loops for x in (loop.times, loop.records)]
+
+    def hollow(self) -> "Course":
+        """The course without them."""
+        nothing = torch.empty(0)
+        return self.filled([nothing] * (2 * len(self.loops)))
+
+    def filled(self, arrays: Sequence[Tensor]) -> "Course":
+        """The course with these arrays."""
+        pairs = zip(self.loops, arrays[::2], arrays[1::2], strict=True)
+        return replace(
+            self, loops=tuple(replace(x, times=times, records=r) for x, times, r in pairs)
+        )
+
+    def times(self) -> Tensor:
+        """Times and lengths of all steps, (n, 2) in float64."""
+        return torch.cat([loop.times[: loop.count] for loop in self.loops])
+
+    def read(self) -> list[Tensor]:
+        """The outputs between the first and the last of the requested times, in order."""
+        if self.lands:
+            return [loop.records[loop.place, 0] for loop in self.loops if loop.outputs]
+        shape = self.loops[0].records.shape[2:] if self.loops else ()
+        return [
+            (reading.matrix @ loop.flat[reading.rows]).view(len(reading.outputs), *shape)
+            for loop in self.loops
+            for reading in loop.readings
+        ]
+
+    def hand_on(self, loop: Loop, grad_z: Tensor) -> Tensor:
+        """What is handed to the outputs (n, *state), handed on to the records of a loop."""
+        given = torch.empty_like(loop.records)
+        given[: loop.count + 1] = 0
+        if self.lands and loop.outputs:
+            some = grad_z[loop.outputs.start : loop.outputs.stop].unsqueeze(1)
+            given.index_add_(0, loop.place, some)
+        flat = replace(loop, records=given).flat
+        for reading in loop.readings:
+            grads = _flat(grad_z[reading.chosen])
+            flat[reading.rows].addmm_(reading.matrix.T, grads)
+        return given
+
+    def hand_to_times(
+        self, loop: Loop, t: Tensor, grad_z: Tensor, in_t: Tensor, in_times: Tensor
+    ) -> None:
+        """What is handed to the outputs of a loop, handed on to their times and those of steps.
+
+        It is added to ``in_t`` (n,) and ``in_times`` (rows, 2), both of float64.
+        """
+        if not loop.readings:
+            return
+        in_weights = [
+            (_flat(grad_z[x.chosen]) @ loop.flat[x.rows].T).gather(1, x.columns)
+            for x in loop.readings
+        ]
+        clock = [x.requires_grad_() for x in loop.clock(t)]
+        with torch.enable_grad():
+            weights = _weights(clock, loop.records.shape[1])
+        when, *steps = torch.autograd.grad(weights, clock, torch.cat(in_weights).to(weights))
+        in_t[loop.outputs.start : loop.outputs.stop] += when
+        in_times.index_add_(0, loop.place, torch.stack(steps, 1))
+
+    def needed(self, output: int, last: int) -> int:
+        """How many of the steps an output depends on; ``last`` is the number of the last one."""
+        if output in (0, last):
+            return self.taken if output else 0
+        loop = next(loop for loop in self.loops if output in loop.outputs)
+        place = int(loop.place[output - loop.outputs.start])
+        return loop.first + place + (0 if self.lands else 1)
+
+
+def _weights(clock: Sequence[Tensor], kinds: int) -> Tensor:
+    """Weights of what is recorded before the steps (``kinds``) and after, (m, parts) in float64."""
+    when, start, dt = clock
+    parts = kinds + len(AFTER)
+    weights = dense.weights_between((when - start) / dt, dt, parts)
+    return weights[[*(k for k in BEFORE if k < parts), *AFTER]].T
+
+
+def _flat(states: Tensor) -> Tensor:
+    return states.reshape(len(states), states[0].numel())
