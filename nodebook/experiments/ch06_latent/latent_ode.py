@@ -81,7 +81,6 @@ from nodelib.training.series import rms
 
 VARIANTS = tuple(PLANS)
 SEEDS = (0, 1, 2, 3, 4)
-UNFINISHED = True
 NEEDS = ()
 TOLERANCE = {"direction*": 0.011, "*": 2e-3}
 
