@@ -8,10 +8,11 @@ from typer.testing import CliRunner
 
 from nodebook import cli, paths
 from nodebook.benchmarks import harness
-from nodebook.benchmarks.diagrams import growth, precision, shares
+from nodebook.benchmarks.diagrams import devices, growth, precision, shares
 from nodebook.benchmarks.differentiation import relative_error
-from nodebook.benchmarks.gradient_problems import Autonomous
+from nodebook.benchmarks.gradient_problems import Autonomous, starts
 from nodebook.benchmarks.ways import Way, joined, reference, ways
+from nodelib.errors import NodelibError
 
 FIELD, TIMES = Autonomous("tanh"), torch.linspace(0.0, 4.0, 5)
 START = torch.randn(3, 2, generator=torch.Generator().manual_seed(1))
@@ -144,3 +145,22 @@ def test_points_are_written_and_told(tmp_path, monkeypatch):
     kept = json.loads((tmp_path / "bench" / "growth.json").read_text())
     assert kept["points"][0]["milliseconds"] == 1.5
     assert kept["ratios"] == []
+
+
+def test_devices_are_compared_only_where_there_is_a_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(NodelibError, match='"devices" needs a GPU'):
+        devices.measure(2)
+
+
+@pytest.mark.parametrize("sizes", devices.FIELDS.values(), ids=list(devices.FIELDS))
+def test_all_ways_find_the_gradient_that_devices_are_compared_by(sizes):
+    field, z0 = Autonomous("tanh", *sizes), starts(64, sizes[0])
+    found = {
+        name: torch.cat([x.reshape(-1) for x in devices.waited(solver, field, z0)])
+        for name, solver in devices.SOLVERS.items()
+    }
+    scale = found["backprop"].norm()
+    assert 0 < scale < 1e6
+    for other in found.values():
+        assert (other - found["backprop"]).norm() < 0.02 * scale
