@@ -35,6 +35,8 @@ LOOKS = {
 """Colour, mark and line of each way; lines of other libraries are broken."""
 OURS = ("backprop", "checkpoint", "compiled", "adjoint", "adjoint, seminorm")
 NONE = "\N{EN DASH}"
+PROCESSOR = "processor"
+"""What ``nodelib bench devices`` calls the device that is no GPU."""
 PARTS = {
     "computing": ("computing", plotting.BLUE),
     "memory": ("making, filling and copying tensors", plotting.ORANGE),
@@ -189,6 +191,36 @@ def slope(points: Sequence[tuple[int, float]]) -> float:
     """The slope of a line through the logarithms of the larger half of the points."""
     kept = np.log(np.array(points[(len(points) - 1) // 2 :]))
     return float(np.polyfit(kept[:, 0], kept[:, 1], 1)[0])
+
+
+def devices(speed: Speed) -> Figure:
+    """Time against the number of states, a panel for each field; on a GPU the marks are filled."""
+    fields = list(dict.fromkeys(point["field"] for point in speed.points))
+    figure, axes = plt.subplots(
+        len(fields), 1, figsize=(plotting.WIDTH, 0.9 + 2.8 * len(fields)), squeeze=False
+    )
+    handles = {}
+    for ax, field in zip(axes[:, 0], fields, strict=True):
+        for (device, way), times in by_device(speed.points, field).items():
+            drawn = line(ax, way, list(times.items()))
+            if device == PROCESSOR:
+                drawn.set(markerfacecolor="none", alpha=0.8)
+            handles[f"{way}, {device}"] = drawn
+        ax.set(xscale="log", yscale="log", title=field, ylabel="milliseconds")
+        label(ax.yaxis, fine=True)
+    axes[-1, 0].set_xlabel("states")
+    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=1)
+    return figure
+
+
+def by_device(points: Points, field: str) -> dict[tuple[str, str], dict[int, float]]:
+    """Milliseconds by the number of states, by device and way, for one field."""
+    found: dict[tuple[str, str], dict[int, float]] = {}
+    for point in points:
+        if point["field"] == field:
+            lines = found.setdefault((point["device"], point["way"]), {})
+            lines[point["states"]] = point["milliseconds"]
+    return found
 
 
 def shares(speed: Speed) -> Figure:

@@ -75,9 +75,10 @@ class Speed:
             where += ", held to one core"
         versions = self.entry.get("versions", {})
         told = [f"{name} {versions[name]}" for name in ("torch", *PEERS) if name in versions]
+        commit = self.entry["commit"][:7] + (" with changes" if self.entry["modified"] else "")
         return (
             f"<small>Recorded: `nodelib bench {self.name}`, {self.entry['date']}, commit "
-            f"{self.entry['commit'][:7]}, {where}; {', '.join(told)}.</small>"
+            f"{commit}, {where}; {', '.join(told)}.</small>"
         )
 
     def __repr__(self) -> str:

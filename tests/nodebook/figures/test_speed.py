@@ -17,6 +17,7 @@ def recorded(tmp_path, monkeypatch):
     plain = {"ours_ms": 10.0, "ratio": 2.0, "low": 2.0, "high": 2.5, "share": 1}
     entry = {
         "date": "2026-01-02",
+        "modified": False,
         "commit": "0123456789",
         "hardware": {"cpu": "a processor", "threads": 2, "usable": 1},
         "versions": {"torch": "2.0", "numpy": "2.1", "diffrax": "0.7"},
@@ -47,6 +48,12 @@ def test_machine_date_and_commit_are_told(recorded):
     assert "nodelib bench walk" in line
     assert "2026-01-02, commit 0123456, 2 threads of a processor, held to one core" in line
     assert "torch 2.0, diffrax 0.7." in line
+
+
+def test_a_measurement_of_changed_code_says_so(recorded, tmp_path):
+    file = tmp_path / "bench" / "walk.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"modified": True}))
+    assert "commit 0123456 with changes, 2 threads" in speed.measured("walk")._repr_markdown_()
 
 
 def test_what_is_not_recorded_is_named_with_how_to_make_it(recorded):

@@ -92,3 +92,23 @@ def test_a_bar_is_as_long_as_its_time():
     figure = diagrams.shares(Speed("shares", {"points": [SPENT], "ratios": []}))
     assert sum(bar.get_width() for bar in figure.axes[0].patches) == pytest.approx(20.0)
     plt.close(figure)
+
+
+def test_lines_of_devices_are_told_apart():
+    points = [
+        {"field": "2-50-2", "device": device, "way": "backprop", "states": n, "milliseconds": ms}
+        for device, times in {"processor": (9.0, 90.0), "some GPU": (20.0, 21.0)}.items()
+        for n, ms in zip((64, 4096), times, strict=True)
+    ]
+    found = diagrams.by_device(points, "2-50-2")
+    assert found["processor", "backprop"] == {64: 9.0, 4096: 90.0}
+    figure = diagrams.devices(Speed("devices", {"points": points, "ratios": []}))
+    (ax,) = figure.axes
+    hollow = {tuple(drawn.get_ydata()): drawn.get_markerfacecolor() for drawn in ax.lines}
+    assert hollow[9.0, 90.0] == "none"
+    assert hollow[20.0, 21.0] != "none"
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == [
+        "backprop, processor",
+        "backprop, some GPU",
+    ]
+    plt.close(figure)
