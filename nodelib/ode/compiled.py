@@ -87,11 +87,11 @@ class _Compiled(torch.autograd.Function):
     @staticmethod
     def forward(ctx, task: Task, z0: Tensor, t: Tensor, *params: Tensor) -> Tensor:
         ctx.names = _names(task.f, params)
-        before = attributes_of(task.f)
         times, z, watch = t.detach().double().tolist(), z0.detach(), Stopwatch()
         trial = Trial(task.f, params, ctx.names)
-        trusted = trial.passed
+        trusted, before = trial.passed, None
         if not trusted:
+            before = attributes_of(task.f)
             trial.hold(times[0], z)
         most = task.arguments.get("max_steps", MAX_STEPS)
         walk = Walk(CountedField(task.f, z0), t, times, most, record=False)
@@ -99,7 +99,8 @@ class _Compiled(torch.autograd.Function):
         course, end = solved(task, walk, tableaus.find(task.arguments["method"]), z, watch)
         if trusted and watch.seconds:  # the compiler has found it changed
             trial.hold(times[0], z)
-        ctx.attributes = settled(before, attributes_of(task.f))
+        now = attributes_of(task.f)
+        ctx.attributes = now if before is None else settled(before, now)
         nfe, accepted, rejected = walk.field.nfe, walk.accepted, walk.rejected
         task.stats = SolveStats(nfe, accepted, rejected, watch.seconds)
         ctx.task, ctx.count, ctx.course = task, len(params), course.hollow()
@@ -295,9 +296,10 @@ def _pulled_back(
     sums = [torch.zeros_like(param) for param in params]
     if not taken:
         return grad_z.sum(0), torch.zeros_like(t) if wants_t else None, sums, SolveStats(0, 0, 0)
-    in_t = torch.zeros(len(t), dtype=torch.float64, device=grad_z.device)
-    in_steps = in_t.new_zeros(taken, 2)
     last = len(t) - 1
+    if wants_t:
+        in_t = torch.zeros(len(t), dtype=torch.float64, device=grad_z.device)
+        in_steps = in_t.new_zeros(taken, 2)
     needed = course.needed(last if grad_z[-1].any() else last_touched(grad_z), last)
     adjoint = [grad_z[-1], *[torch.zeros_like(grad_z[-1])] * (scheme.handed_on - 1)]
     watch = Stopwatch()
@@ -335,10 +337,10 @@ def _pulled_back(
             in_steps[loop.first : loop.first + count] = in_times[:count]
     nfe = needed * (scheme.tableau.stages - scheme.adaptive) + scheme.adaptive * bool(needed)
     note = SolveStats(nfe, needed, 0, watch.seconds)
-    if wants_t:
-        in_t = in_t + _through_clock(course, t, in_steps)
     at_start = adjoint[0] + grad_z[0]
-    return at_start, in_t.to(t) if wants_t else None, sums, note
+    if not wants_t:
+        return at_start, None, sums, note
+    return at_start, (in_t + _through_clock(course, t, in_steps)).to(t), sums, note
 
 
 def _through_clock(course: Course, t: Tensor, in_times: Tensor) -> Tensor:

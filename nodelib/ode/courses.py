@@ -45,12 +45,6 @@ class Loop:
     place: Tensor
     readings: tuple["Reading", ...] = ()
 
-    @property
-    def flat(self) -> Tensor:
-        """The records as rows of a matrix."""
-        rows, kinds, *state = self.records.shape
-        return self.records.view(rows * kinds, math.prod(state))
-
     def reading(self, t: Tensor) -> "Loop":
         """The loop with its readings at the requested times ``t``."""
         each = [range(k, min(k + SOME, self.outputs.stop)) for k in self.outputs[::SOME]]
@@ -76,7 +70,7 @@ class Reading:
 
     Attributes:
         outputs: their numbers.
-        rows: the rows of ``Loop.flat`` that they are made of.
+        rows: the rows of the records, as those of a matrix, that they are made of.
         columns: (m, parts), where in these the parts of each lie.
         matrix: (m, rows), by which these are multiplied.
     """
@@ -89,9 +83,9 @@ class Reading:
     @classmethod
     def of(cls, outputs: range, place: Tensor, weights: Tensor, records: Tensor) -> "Reading":
         """The reading of outputs in steps at ``place`` (m,), with weights (m, parts)."""
-        kinds, (low, high) = records.shape[1], place[[0, -1]].tolist()
-        offsets = [*range(kinds), *(kinds + k for k in range(len(AFTER)))]
-        columns = (place - low)[:, None] * kinds + place.new_tensor(offsets)
+        kinds, low, high = records.shape[1], int(place[0]), int(place[-1])
+        offsets = torch.arange(-low * kinds, (1 - low) * kinds + len(AFTER), device=place.device)
+        columns = place.unsqueeze(1) * kinds + offsets
         rows = slice(low * kinds, (high + 1) * kinds + len(AFTER))
         empty = weights.new_zeros(len(outputs), rows.stop - rows.start)
         return cls(outputs, rows, columns, empty.scatter_(1, columns, weights))
@@ -147,7 +141,9 @@ class Course:
             return [loop.records[loop.place, 0] for loop in self.loops if loop.outputs]
         shape = self.loops[0].records.shape[2:] if self.loops else ()
         return [
-            (reading.matrix @ loop.flat[reading.rows]).view(len(reading.outputs), *shape)
+            (reading.matrix @ _matrix(loop.records)[reading.rows]).view(
+                len(reading.outputs), *shape
+            )
             for loop in self.loops
             for reading in loop.readings
         ]
@@ -159,10 +155,9 @@ class Course:
         if self.lands and loop.outputs:
             some = grad_z[loop.outputs.start : loop.outputs.stop].unsqueeze(1)
             given.index_add_(0, loop.place, some)
-        flat = replace(loop, records=given).flat
+        rows, grads = _matrix(given), _flat(grad_z)
         for reading in loop.readings:
-            grads = _flat(grad_z[reading.chosen])
-            flat[reading.rows].addmm_(reading.matrix.T, grads)
+            rows[reading.rows].addmm_(reading.matrix.T, grads[reading.chosen])
         return given
 
     def hand_to_times(
@@ -175,7 +170,7 @@ class Course:
         if not loop.readings:
             return
         in_weights = [
-            (_flat(grad_z[x.chosen]) @ loop.flat[x.rows].T).gather(1, x.columns)
+            (_flat(grad_z)[x.chosen] @ _matrix(loop.records)[x.rows].T).gather(1, x.columns)
             for x in loop.readings
         ]
         clock = [x.requires_grad_() for x in loop.clock(t)]
@@ -203,4 +198,11 @@ def _weights(clock: Sequence[Tensor], kinds: int) -> Tensor:
 
 
 def _flat(states: Tensor) -> Tensor:
-    return states.reshape(len(states), states[0].numel())
+    """States as rows of a matrix."""
+    return states.reshape(len(states), math.prod(states.shape[1:]))
+
+
+def _matrix(records: Tensor) -> Tensor:
+    """All that is recorded as rows of a matrix."""
+    rows, kinds, *state = records.shape
+    return records.view(rows * kinds, math.prod(state))
