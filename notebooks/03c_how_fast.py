@@ -291,7 +291,10 @@ gpu
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 lines = {name: drawn.by_device(gpu.points, name) for name in ("2-50-2", "64-256-64")}
 (on,) = {device for device, _ in lines["2-50-2"]} - {drawn.PROCESSOR}
-fewest, most = min(lines["2-50-2"][on, "backprop"]), max(lines["2-50-2"][on, "backprop"])
+fewest, most = (
+    min(lines["2-50-2"][on, "backprop"]),
+    max(lines["2-50-2"][on, "backprop"]),
+)
 times_as_long = {
     name: by[drawn.PROCESSOR, "backprop"][most] / by[on, "backprop"][most]
     for name, by in lines.items()
@@ -411,7 +414,10 @@ for work, (low, high) in zip(lost[1:], ((0.1, 0.26), (0.33, 0.5)), strict=True):
 for way, points in drawn.by_quantity(sizes.points)["states"].items():
     more = dict(points)[1024] / dict(points)[1]
     assert more > 15 if way in ("compiled", "diffrax") else 2.5 < more < 6.5
-for name, (before, after) in {"2-50-2": (1024, 16384), "64-256-64": (64, 1024)}.items():
+for name, (before, after) in {
+    "2-50-2": (1024, 16384),
+    "64-256-64": (64, 1024),
+}.items():
     there, beside = (
         lines[name][device, "backprop"] for device in (on, drawn.PROCESSOR)
     )

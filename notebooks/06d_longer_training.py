@@ -312,7 +312,9 @@ for n, paper_error in theirs.items():
     if n == 30:
         assert (ode["familiar"][n] < unseen["ode", "familiar"]).all()
     if n == 100:
-        medians = [np.median(x) for x in (unseen["ode", "familiar"], ode["familiar"][n])]
+        medians = [
+            np.median(x) for x in (unseen["ode", "familiar"], ode["familiar"][n])
+        ]
         assert medians[0] < medians[1]
 chosen = errors(budgets, "ratio.chosen.{}.truth")
 assert max(*chosen[50], *chosen[100]) < 1
