@@ -92,9 +92,9 @@ Markdown(
   {drawn.range_of(small, "compiled / torchdiffeq odeint")} of the time of
   `torchdiffeq.odeint`, least with a single state;
 - **that is level with diffrax, compiled by JAX, where there is something to
-  compute**: {drawn.range_of(busy, "compiled / diffrax")} times its time with 64 states
-  and more over a hundred outputs. With five outputs it is {short:.2g} times, with
-  a single state {single:.2g}: there Python around the loops is the time;
+  compute**: {drawn.range_of(busy, "compiled / diffrax")} times its time with 64
+  states and more over a hundred outputs. With five outputs it is {short:.2g} times,
+  with a single state {single:.2g}: there Python around the loops is the time;
 - uncompiled, our backprop takes
   {drawn.range_of(small, "backprop / torchdiffeq odeint")} of torchdiffeq's time, and
   at these errors less than torchode and torchdyn;
@@ -306,11 +306,12 @@ ours = [
 ]
 Markdown(
     f"""**A GPU takes the same time for {fewest} states as for {most:,}**, or nearly:
-it waits for Python, which launches one small kernel after the other. So with few states
-the processor is ahead; with {most:,} it takes {times_as_long["2-50-2"]:.0f} times
-as long as the GPU for the small field, and {times_as_long["64-256-64"]:.0f} times for
-the large one. What counts on a GPU is how many kernels a solve launches: our backprop
-takes {min(ours):.2f} to {max(ours):.2f} of torchdiffeq's time there."""
+it waits for Python, which launches one small kernel after the other. So with few
+states the processor is ahead; with {most:,} it takes
+{times_as_long["2-50-2"]:.0f} times as long as the GPU for the small field, and
+{times_as_long["64-256-64"]:.0f} times for the large one. What counts on a GPU is how
+many kernels a solve launches: our backprop takes {min(ours):.2f} to {max(ours):.2f}
+of torchdiffeq's time there."""
 )
 
 # %% [markdown]
