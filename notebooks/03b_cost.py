@@ -23,7 +23,7 @@
 #    with any way of differentiating on any of three small problems.
 # 2. **All libraries compute the same gradient**, within about twenty times the tolerance.
 # 3. **Compiling is what counts on small systems**: diffrax, which compiles, is far ahead of all that do not. Our
-#    compiled solve is level with it where there are some dozen states.
+#    compiled solve comes near it from 64 states on.
 
 # %% jupyter={"source_hidden": true} tags=["setup", "hide-cell"]
 # Where the library is missing, as on Colab, this installs it from the repository.
@@ -128,7 +128,7 @@ for variant, title in titles.items():
 NAMES = backward_evaluations.NAMES
 drawn.ratios(runs, NAMES)
 
-# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Field evaluations backwards over forwards against the tolerance; means over five seeds, bars one standard deviation. Dotted: the half that Chen et al. report.", "name": "fig-03-evaluations"}, "image": {"alt": "Three panels of the ratio against tolerance. In all of them the lines lie between 0.6 and 1.4; checkpoint lies just below one in the first two and rises from 0.7 to one in the third, and no line stays near the dotted one at one half."}} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Field evaluations backwards over forwards against the tolerance; means over five seeds, bars one standard deviation. Dotted: the half that Chen et al. report.", "name": "fig-03-evaluations"}, "image": {"alt": "Three panels of the ratio against tolerance. In all of them the lines lie between 0.6 and 1.5; checkpoint lies just below one in the first two and rises from 0.7 to one in the third, and no line stays near the dotted one at one half."}} tags=["remove-input"]
 drawn.evaluations(runs, NAMES, backward_evaluations.TOLERANCES)
 plt.show()
 
@@ -139,8 +139,8 @@ source("backward_evaluations")
 # **We do not see the half.** Checkpoint redoes the accepted steps and no others. So it always needs
 # less than the forward pass: it saves the two evaluations that choose the first step, and the
 # rejected steps, of which the oscillator has some. The adjoint solves a larger system to the same
-# tolerance and needs about as much as the forward pass, or more, except on the oscillator at loose
-# tolerances. A smaller loss makes its adjoint smaller than the absolute tolerance, so that it stops
+# tolerance and needs about as much as the forward pass, or more, except torchdiffeq's on the oscillator at loose
+# tolerances, and ours with the tiny loss. A smaller loss makes its adjoint smaller than the absolute tolerance, so that it stops
 # mattering for the step; but the state still has to be found again, and that alone costs nearly the
 # forward price. (A *seminorm* leaves the parameter gradient out of the error that controls the
 # steps {cite}`kidger2021hey`.)
@@ -158,9 +158,9 @@ drawn.milliseconds(counted)
 # %% [markdown]
 # ## Other libraries
 #
-# One problem, one method (Dormand-Prince), one tolerance (1e-6), float64. Of each library the
+# Two problems, one method (Dormand-Prince), one tolerance (1e-6), float64. Of each library the
 # error of its gradient against a reference at 1e-12, and its time over that of torchdiffeq's
-# `odeint_adjoint`, the least and the most of three problems. diffrax compiles first, for seconds,
+# `odeint_adjoint`, the least and the most of three seeds. diffrax compiles first, for seconds,
 # which a user waits for once and which is left out here.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
@@ -193,10 +193,10 @@ eager
 
 # %% [markdown]
 # Reading outputs from the steps costs little. Landing on a hundred of them takes backprop and checkpoint
-# seven to nine times as long. The adjoint starts again at every output, whichever library solves it.
+# seven to nine times as long on this short interval, on which few steps would do. The adjoint starts again at every output, whichever library solves it.
 #
 # PyTorch can compile a solve too. `odeint(..., compile=True)` turns the steps forwards into one loop of
-# C++ and the gradient into another; the numbers stay the same up to rounding. It compiles at its first
+# C++ and the gradient into another; every operation stays the same up to rounding. It compiles at its first
 # call, for tens of seconds, and again for another field or shape. Here a field 2-50-2 is solved to 100
 # output times, and differentiated. A number below 1 says that we are faster.
 
@@ -209,15 +209,17 @@ compiled
 
 # %% [markdown]
 # Against torchdiffeq at most a tenth of the time is left up to 64 states, and a seventh to a quarter with 1,024.
-# With 64 states and more it is level with diffrax, and ahead of it with ReLU. With a single state it takes longer,
-# by how much the race leaves open: the two take turns here, and find the caches cold.
+# Next to diffrax it is near with 64 and 1,024 states; with ReLU only the lead with 1,024 is beyond doubt. With a
+# single state it takes longer, by how much this race leaves open: the two take turns here, and find the caches
+# cold. With warm caches diffrax is ahead at the same tolerance, by little with 1,024 states and by a factor of five
+# with one ({doc}`03c_how_fast`).
 #
 # One warning about such tables: at the same requested tolerance the libraries do not reach the same
 # error. Ours estimates the error of a step more strictly than torchdiffeq and diffrax do, and evaluates
 # the field more often for it. All three take steps as long as the tolerance allows and read the states at
 # the output times from a polynomial of the step that passes them. With
 # `odeint(..., options={"land": True})` steps end on every output time, which costs more where many are
-# asked for, and errs less between the steps. {doc}`03c_how_fast` compares times at the same *error*.
+# asked for, and errs less at the outputs. {doc}`03c_how_fast` compares times at the same *error*.
 
 # %% jupyter={"source_hidden": true} tags=["remove-input"]
 tally("03")
