@@ -41,11 +41,13 @@ def called(function: Compilable, *arguments: object) -> tuple[Tensor, ...]:
 
     compiled = _compiled(function)
     try:
-        try:
-            return compiled(*arguments)
-        except exc.FailOnRecompileLimitHit:  # many fields, or sizes of batches
-            with config.patch(recompile_limit=MANY, accumulated_recompile_limit=4 * MANY):
+        # Hooks of modules are compared too, which by default they are not.
+        with config.patch(skip_nnmodule_hook_guards=False):
+            try:
                 return compiled(*arguments)
+            except exc.FailOnRecompileLimitHit:  # many fields, or sizes of batches
+                with config.patch(recompile_limit=MANY, accumulated_recompile_limit=4 * MANY):
+                    return compiled(*arguments)
     except InductorError as error:
         if "InvalidCxxCompiler" not in str(error):
             raise

@@ -39,10 +39,10 @@ from nodelib.ode.loops import (
 )
 from nodelib.ode.replay import (
     attributes_of,
+    autocast_at,
     check_attributes,
     hooks_silent,
     refuse_foreign_backward,
-    settled,
 )
 from nodelib.ode.solvers import (
     Solution,
@@ -89,9 +89,8 @@ class _Compiled(torch.autograd.Function):
         ctx.names = _names(task.f, params)
         times, z, watch = t.detach().double().tolist(), z0.detach(), Stopwatch()
         trial = Trial(task.f, params, ctx.names)
-        trusted, before = trial.passed, None
+        trusted = trial.passed
         if not trusted:
-            before = attributes_of(task.f)
             trial.hold(times[0], z)
         most = task.arguments.get("max_steps", MAX_STEPS)
         walk = Walk(CountedField(task.f, z0), t, times, most, record=False)
@@ -99,11 +98,11 @@ class _Compiled(torch.autograd.Function):
         course, end = solved(task, walk, tableaus.find(task.arguments["method"]), z, watch)
         if trusted and watch.seconds:  # the compiler has found it changed
             trial.hold(times[0], z)
-        now = attributes_of(task.f)
-        ctx.attributes = now if before is None else settled(before, now)
+        ctx.attributes = attributes_of(task.f)
         nfe, accepted, rejected = walk.field.nfe, walk.accepted, walk.rejected
         task.stats = SolveStats(nfe, accepted, rejected, watch.seconds)
         ctx.task, ctx.count, ctx.course = task, len(params), course.hollow()
+        ctx.autocast = autocast_at(z0.device)
         ctx.save_for_backward(t, *params, *course.arrays())
         if len(times) == 1:
             return z[None].clone()
@@ -119,7 +118,7 @@ class _Compiled(torch.autograd.Function):
         live = [k for k, param in enumerate(params) if param.requires_grad]
         field = Evaluated(_module(ctx.task.f), [ctx.names[k] for k in live])
         wants_t = ctx.needs_input_grad[2]
-        with hooks_silent([params[k] for k in live]):
+        with ctx.autocast, hooks_silent([params[k] for k in live]):
             adjoint, in_t, found, note = _pulled_back(
                 field, course, t, grad_z, [params[k] for k in live], wants_t
             )
@@ -222,6 +221,12 @@ def _adaptive(
             if opens and not accepted:
                 opening(walk.field, tableau, start, start, end - start, z, tolerance, first_step)
             walk.check_progress(clock[0], sign * clock[1], end, given, z)
+            if not tried:
+                raise SolverError(
+                    f"The length of the step at t = {clock[0]:g} is {clock[1]:g}: the error that "
+                    f"rtol and atol allow is out of range for this state. Scale it, or set another "
+                    f"atol."
+                )
     return Course(scheme, tuple(loops), False), z
 
 

@@ -64,17 +64,29 @@ def modules_of(f: Field) -> tuple[nn.Module, ...]:
         f = f.f
     if isinstance(f, nn.Module):
         return (f,)
-    found: dict[int, nn.Module] = {}
+    return tuple(x for x in _parts(f) if isinstance(x, nn.Module))
+
+
+def tensors_of(f: Field) -> tuple[Tensor, ...]:
+    """The tensors that ``f`` is seen to use other than through modules; see ``modules_of``."""
+    while isinstance(f, JoinedField):
+        f = f.f
+    return tuple(x for x in _parts(f) if isinstance(x, Tensor))
+
+
+def _parts(f: object) -> list[object]:
+    """The modules and tensors that ``f`` is seen to use, each once."""
+    found: dict[int, object] = {}
     seen: set[int] = set()
     ahead: list[tuple[object, int]] = [(f, 0)]
     while ahead:
         x, depth = ahead.pop()
-        if isinstance(x, nn.Module):
+        if isinstance(x, nn.Module | Tensor):
             found[id(x)] = x
         elif depth <= DEPTH and id(x) not in seen:
             seen.add(id(x))
             ahead += [(y, depth + 1) for y in _held(x)]
-    return tuple(found.values())
+    return list(found.values())
 
 
 def _held(x: object) -> Iterable[object]:
@@ -232,6 +244,13 @@ def _refuse_nested(params: tuple[Tensor, ...]) -> None:
                 f"the field's parameters, whose gradient would be counted twice: list only "
                 f'what the field uses itself, or use grad="backprop".'
             )
+
+
+def functions_in(value: Tensor) -> Iterator[object]:
+    """The nodes of the graph of ``value`` whose backward is somebody's own."""
+    for node, _ in _edges([_edge(value)] if value.requires_grad else [], set()):
+        if isinstance(node, torch.autograd.function.BackwardCFunction):
+            yield node
 
 
 def _edge(tensor: Tensor) -> tuple[object, int]:

@@ -300,6 +300,8 @@ def step(
 
 def astray(found: Tensor, known: Tensor, start: Tensor) -> Tensor:
     """By how much two states differ beyond rounding, as ``replay.check_same`` has it."""
+    if not found.numel():
+        return found.new_zeros(())
     eps = torch.finfo(found.dtype).eps
     allowed = eps**0.5 * (known - start).abs().amax() + 64 * eps * known.abs().amax()
     return (found - known).abs().amax() - allowed
@@ -307,6 +309,8 @@ def astray(found: Tensor, known: Tensor, start: Tensor) -> Tensor:
 
 def root_mean_square(x: Tensor, sizes: Sequence[int]) -> Tensor:
     """Root mean square of all entries, or the largest of those of parts of a vector; of float64."""
+    if not x.numel():
+        return x.new_zeros((), dtype=torch.float64)
     if not sizes:
         return x.square().mean().sqrt().to(torch.float64)
     parts = [part.square().mean().sqrt() for part in x.split(list(sizes)) if part.numel()]

@@ -25,7 +25,7 @@ aten = torch.ops.aten
 
 def write_product(write: Writer, node: Node) -> Node | None:
     """What stands for a product of two matrices, with a bias or without; None for the library."""
-    if node.kwargs:
+    if node.kwargs or not _value(node).is_floating_point() or not _value(node).numel():
         return None
     if node.target is aten.mm.default:
         a, b = node.args

@@ -7,11 +7,13 @@ anything has changed that the field reads; one that has once failed is tried for
 
 from weakref import WeakKeyDictionary
 
+import torch
 from torch import Tensor
 
 from nodelib.errors import SolverError
-from nodelib.ode.dependence import WatchedField, owner_of
+from nodelib.ode.dependence import WatchedField, functions_in, owner_of, tensors_of
 from nodelib.ode.evaluations import CountedField
+from nodelib.ode.replay import attributes_of, buffers_kept, settled
 from nodelib.ode.steps import Field, spare, time_like
 
 _passed: WeakKeyDictionary[object, set[tuple[str, ...]]] = WeakKeyDictionary()
@@ -38,23 +40,49 @@ class Trial:
         """Try the field at a time and a state.
 
         Raises:
-            SolverError: as ``WatchedField`` and ``CountedField``.
+            SolverError: as ``WatchedField`` and ``CountedField``; if the field changes tensors or
+                attributes of its modules; or if it uses a ``torch.autograd.Function``, whose
+                backward the compiler would not ask.
         """
         self.passed = False
         if self.kept:
             _passed.pop(self.owner, None)
-        watched = WatchedField(self.f, self.params, DRAWN)
-        field, when = CountedField(watched, z), time_like(t, z)
         try:
-            value = field(when, spare(z))
-            field(when, z + FARTHER * value)
+            with buffers_kept(self.f):
+                self._evaluate(time_like(t, z), z)
         except SolverError:
             if self.kept:
                 _failed[self.owner] = True
             raise
-        watched.warn_of_lost()
         if self.kept and self.owner not in _failed:
             _passed.setdefault(self.owner, set()).add(self.names)
+
+    def _evaluate(self, t: Tensor, z: Tensor) -> None:
+        attributes, tensors = attributes_of(self.f), tensors_of(self.f)
+        versions = [x._version for x in tensors if not x.is_inference()]
+        watched = WatchedField(self.f, self.params, DRAWN)
+        field = CountedField(watched, z)
+        value = field(t, spare(z))
+        field(t, z + FARTHER * value)
+        watched.warn_of_lost()
+        left = settled(attributes, attributes_of(self.f))
+        for module, name in attributes.keys() - left.keys():
+            raise SolverError(
+                f"The field changes {type(module).__name__}.{name} when it is evaluated, which "
+                f"none may that is compiled: use compile=False (or eval(), for running statistics)."
+            )
+        if versions != [x._version for x in tensors if not x.is_inference()]:
+            raise SolverError(
+                "The field changes a tensor when it is evaluated, which none may that is "
+                "compiled: use compile=False."
+            )
+        with torch.enable_grad():
+            graphed = self.f(t, z.detach().clone().requires_grad_())
+        for node in functions_in(graphed):
+            raise SolverError(
+                f"The field uses a torch.autograd.Function ({type(node).__name__}), whose own "
+                f"gradient a compiled solve would not take: use compile=False."
+            )
 
 
 def _can_be_kept(owner: object) -> bool:

@@ -325,6 +325,83 @@ def test_a_slope_that_is_no_number_is_told_also_of_a_field_that_is_trusted():
         odeint(root, -start().abs(), TIMES[:2], **settings)
 
 
+class Clipped(torch.autograd.Function):
+    """A bound whose gradient goes on as if there were none."""
+
+    @staticmethod
+    def forward(ctx, z):
+        """The bound."""
+        return z.clamp(-0.5, 0.5)
+
+    @staticmethod
+    def backward(ctx, grad):
+        """As if there were none."""
+        return grad
+
+
+class Counting(nn.Module):
+    """A field that counts its evaluations in a buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
+
+    def forward(self, t: Tensor, z: Tensor) -> Tensor:
+        """The field."""
+        self.count.add_(1)
+        return -z * torch.cos(self.count)
+
+
+def test_a_field_with_a_gradient_of_its_own_is_refused():
+    z0 = start().requires_grad_()
+    with pytest.raises(SolverError, match="ClippedBackward"):
+        odeint(lambda t, z: Clipped.apply(z), z0, TIMES[:2], compile=True)
+
+
+@pytest.mark.parametrize("grad", [True, False])
+def test_a_field_that_changes_what_it_reads_is_refused_and_put_back(grad):
+    f = Counting()
+    with torch.set_grad_enabled(grad), pytest.raises(SolverError, match=r"changes Counting\.count"):
+        odeint(f, start().requires_grad_(grad), TIMES[:2], compile=True)
+    assert f.count == 0
+    seen = torch.zeros((), dtype=torch.float64)
+    with pytest.raises(SolverError, match="changes a tensor when it is evaluated"):
+        odeint(lambda t, z: -z * seen.add_(1), start(), TIMES[:2], compile=True)
+
+
+def test_hooks_are_noticed():
+    f, z0 = Network(seed=4), start()
+    plain = odeint(f, z0, TIMES, compile=True, **TIGHT)
+    hook = f.inner.register_forward_hook(lambda module, given, value: 2 * value)
+    found = odeint(f, z0, TIMES, compile=True, **TIGHT)
+    torch.testing.assert_close(found, odeint(f, z0, TIMES, **TIGHT), rtol=1e-4, atol=1e-4)
+    hook.remove()
+    torch.testing.assert_close(odeint(f, z0, TIMES, compile=True, **TIGHT), plain)
+
+
+def test_a_step_whose_length_is_no_number_is_told():
+    z0, settings = torch.full((2,), 1e15), {"rtol": 0.0, "atol": 1e-9, "method": "bosh3"}
+    with pytest.raises(SolverError, match="The length of the step at t = 0 is nan"):
+        odeint(lambda t, z: -z, z0, [0.0, 1.0], compile=True, **settings)
+
+
+def test_a_state_without_numbers():
+    z0 = torch.zeros(0, 2, dtype=torch.float64, requires_grad=True)
+    z = odeint(lambda t, z: -z, z0, TIMES, compile=True, method="bosh3", **TIGHT)
+    assert z.shape == (len(TIMES), 0, 2)
+    assert torch.autograd.grad(z.sum(), z0)[0].shape == (0, 2)
+
+
+def test_the_way_back_under_autocast_is_the_way_back(network):
+    z0 = start().requires_grad_()
+    found = []
+    for enabled in (False, True):
+        z = odeint(network, z0, TIMES, compile=True, **TIGHT)
+        with torch.autocast("cpu", enabled=enabled):
+            found.append(torch.autograd.grad(z.square().sum(), z0)[0])
+    assert torch.equal(*found)
+
+
 def test_a_first_step_that_is_given_and_many_outputs(network):
     leaves, times = list(network.parameters()), torch.linspace(0.0, 6.0, 150, dtype=torch.float64)
     assert_alike(*both(network, start(), times, leaves, options={"first_step": 0.01}, **TIGHT))

@@ -78,3 +78,9 @@ def test_a_scaled_product_is_left_alone():
     module, count = rewritten(lambda *x: torch.addmm(*x, beta=2.0), bias, a, b)
     assert count == 1
     torch.testing.assert_close(module(bias, a, b), 2 * bias + a @ b)
+
+
+def test_products_of_whole_numbers_and_of_nothing_are_left_alone():
+    whole = torch.arange(6).reshape(3, 2)
+    assert rewritten(torch.mm, whole, whole.t())[1] == 1
+    assert rewritten(torch.mm, drawn(0, 16), drawn(16, 50))[1] == 1
