@@ -392,11 +392,11 @@ def test_a_state_without_numbers():
     assert torch.autograd.grad(z.sum(), z0)[0].shape == (0, 2)
 
 
-def test_the_way_back_under_autocast_is_the_way_back(network):
-    z0 = start().requires_grad_()
+def test_the_way_back_under_autocast_is_the_way_back():
+    f, z0 = Network(dtype=torch.float32), start().float().requires_grad_()
     found = []
     for enabled in (False, True):
-        z = odeint(network, z0, TIMES, compile=True, **TIGHT)
+        z = odeint(f, z0, TIMES, compile=True, method="bosh3", rtol=1e-3, atol=1e-4)
         with torch.autocast("cpu", enabled=enabled):
             found.append(torch.autograd.grad(z.square().sum(), z0)[0])
     assert torch.equal(*found)
