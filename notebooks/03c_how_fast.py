@@ -268,6 +268,9 @@ is {spent["compiled"]["milliseconds"] / spent["backprop"]["milliseconds"]:.0%} o
 that of backprop."""
 )
 
+# %% jupyter={"source_hidden": true} tags=["remove-input"]
+parts
+
 # %% [markdown]
 # It matters what the compiler is given. PyTorch leaves products of matrices to a library, and calls it for a
 # product of 64 by 2 and 2 by 50 as for any other. In our compiled solves products with a side of at most eight are
@@ -275,11 +278,7 @@ that of backprop."""
 # place, where the library's is within 1.0): so product, bias and activation become one loop. Each operation is the
 # same up to rounding. But rounding moves the lengths of steps, and a field that amplifies errors amplifies that too:
 # gradients differ within about the error of the solve.
-
-# %% jupyter={"source_hidden": true} tags=["remove-input"]
-parts
-
-# %% [markdown]
+#
 # ## On a GPU
 #
 # A gradient, uncompiled, of a small field and of one with 164 times as many multiplications, on a GPU and on all
