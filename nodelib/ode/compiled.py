@@ -106,7 +106,8 @@ class _Compiled(torch.autograd.Function):
         ctx.save_for_backward(t, *params, *course.arrays())
         if len(times) == 1:
             return z[None].clone()
-        return torch.cat([z[None], *course.read(), end[None]])
+        inner = [x for loop in course.loops for x in loop.read()]
+        return torch.cat([z[None], *inner, end[None]])
 
     @staticmethod
     def backward(ctx, grad_z: Tensor) -> tuple[Tensor | None, ...]:
@@ -123,10 +124,11 @@ class _Compiled(torch.autograd.Function):
                 field, course, t, grad_z, [params[k] for k in live], wants_t
             )
         ctx.task.backward.append(note)
-        sums = [None if k in live else torch.zeros_like(x) for k, x in enumerate(params)]
-        for k, grad in zip(live, found, strict=True):
-            sums[k] = grad
-        return None, adjoint, in_t, *sums
+        grads = dict(zip(live, found, strict=True))
+        filled = (
+            grads[k] if k in grads else torch.zeros_like(param) for k, param in enumerate(params)
+        )
+        return None, adjoint, in_t, *filled
 
 
 def _names(f: Field, params: Sequence[Tensor]) -> tuple[str, ...]:
@@ -198,7 +200,7 @@ def _adaptive(
         torch.as_tensor(x, dtype=z.dtype).to(z.device) for x in (tolerance.rtol, tolerance.atol)
     ]
     field = _module(task.f)
-    inner = torch.tensor(times[1:-1], dtype=torch.float64)
+    inner = sign * torch.tensor(times[1:-1], dtype=torch.float64)
     clock, loops = [start, first_step or 0.0, 1.0, GROW, 0.0, 0.0], []
     while clock[0] != end:
         opens = not loops
@@ -215,8 +217,13 @@ def _adaptive(
         walk.rejected += tried - accepted
         walk.field.nfe += tried * (tableau.stages - 1) + (1 + (first_step is None)) * opens
         torch.stack((z, k), out=records[accepted, :2])
-        loop = _loop(loops, accepted, when, records, sign * inner, sign * clock[0])
-        loops.append(loop.reading(walk.t))
+        # A step's end is the next one's start.
+        ends = torch.cat((when[1:accepted, 0], state[:1]))
+        begun = _next_output(loops)
+        stop = 1 + int((inner <= sign * clock[0]).sum())
+        place = torch.searchsorted(sign * ends, inner[begun - 1 : stop - 1])
+        first, outputs = walk.accepted - accepted, range(begun, stop)
+        loops.append(Loop(first, accepted, when, records, outputs, place).reading(walk.t))
         if clock[0] != end:
             if opens and not accepted:
                 opening(walk.field, tableau, start, start, end - start, z, tolerance, first_step)
@@ -230,18 +237,9 @@ def _adaptive(
     return Course(scheme, tuple(loops), False), z
 
 
-def _loop(
-    loops: Sequence[Loop], count: int, when: Tensor, records: Tensor, inner: Tensor, end: float
-) -> Loop:
-    """The loop that ended at ``end``, after others; times of outputs and ``end`` with a sign."""
-    first = loops[-1].first + loops[-1].count if loops else 0
-    begun = loops[-1].outputs.stop if loops else 1
-    stop = 1 + int((inner <= end).sum()) if len(inner) else 1
-    sign = 1.0 if count == 0 or when[0, 1] > 0 else -1.0
-    # A step's end is the next one's start.
-    ends = torch.cat((sign * when[1:count, 0].cpu(), torch.tensor([end], dtype=torch.float64)))
-    place = torch.searchsorted(ends, inner[begun - 1 : stop - 1])
-    return Loop(first, count, when, records, range(begun, stop), place.to(records.device))
+def _next_output(loops: Sequence[Loop]) -> int:
+    """The number of the first output that is read from none of the loops."""
+    return loops[-1].outputs.stop if loops else 1
 
 
 def _on_grid(
@@ -265,7 +263,7 @@ def _on_grid(
         records[count, 0] = z
         walk.accepted += count
         walk.field.nfe += count * tableau.stages
-        begun = loops[-1].outputs.stop if loops else 1
+        begun = _next_output(loops)
         inside = [step - first for step in landing[begun - 1 :] if step <= first + count]
         place = torch.tensor(inside, dtype=torch.int64, device=z.device)
         outputs = range(begun, begun + len(inside))
@@ -312,7 +310,7 @@ def _pulled_back(
         count = min(loop.count, needed - loop.first)
         if count <= 0:
             continue
-        given = course.hand_on(loop, grad_z)
+        given = loop.hand_on(grad_z)
         adjoint = [x + given[count, k] for k, x in enumerate(adjoint)]
         bounds = torch.tensor([count, loop.first == 0], device=grad_z.device)
         off, in_times, in_start, *rest = watch.call(
@@ -338,7 +336,7 @@ def _pulled_back(
         adjoint, sums = rest[: scheme.handed_on], rest[scheme.handed_on :]
         if wants_t:
             in_t[0] += in_start
-            course.hand_to_times(loop, t, grad_z, in_t, in_times)
+            loop.hand_to_times(t, grad_z, in_t, in_times)
             in_steps[loop.first : loop.first + count] = in_times[:count]
     nfe = needed * (scheme.tableau.stages - scheme.adaptive) + scheme.adaptive * bool(needed)
     note = SolveStats(nfe, needed, 0, watch.seconds)

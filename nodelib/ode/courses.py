@@ -9,7 +9,6 @@ handed on by its transpose.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -18,7 +17,7 @@ from nodelib.ode import dense
 from nodelib.ode.loops import Scheme
 
 BEFORE, AFTER = (0, 2, 4, 5), (1, 3)
-"""Which of the parts of ``dense.between`` are recorded before a step, and which after it."""
+"""Which of the parts of ``dense.weights_between`` are recorded before a step, and which after."""
 SOME = 64
 """So many outputs are read at once, for which no matrix becomes large."""
 
@@ -47,21 +46,56 @@ class Loop:
 
     def reading(self, t: Tensor) -> "Loop":
         """The loop with its readings at the requested times ``t``."""
-        each = [range(k, min(k + SOME, self.outputs.stop)) for k in self.outputs[::SOME]]
         if not self.outputs:
             return self
-        clock, first = self.clock(t), self.outputs.start
-        weights = _weights(clock, self.records.shape[1]).to(self.records.dtype)
+        weights = _weights(self.clock(t), self.records.shape[1]).to(self.records.dtype)
         found = []
-        for outputs in each:
-            some = slice(outputs.start - first, outputs.stop - first)
-            found.append(Reading.of(outputs, self.place[some], weights[some], self.records))
+        for first in range(0, len(self.outputs), SOME):
+            some = slice(first, first + SOME)
+            part = Reading.of(self.outputs[some], self.place[some], weights[some], self.records)
+            found.append(part)
         return replace(self, readings=tuple(found))
 
     def clock(self, t: Tensor) -> list[Tensor]:
         """Times of the outputs, and starts and lengths of their steps (m,), in float64."""
-        when = t[self.outputs.start : self.outputs.stop].detach()
+        when = t[_slice(self.outputs)].detach()
         return [when.to(self.times), *self.times[self.place].unbind(1)]
+
+    def read(self) -> list[Tensor]:
+        """The outputs (m, *state), in pieces."""
+        if not self.readings:
+            return [self.records[self.place, 0]] if self.outputs else []
+        rows, shape = _matrix(self.records), self.records.shape[2:]
+        return [(x.matrix @ rows[x.rows]).view(len(x.outputs), *shape) for x in self.readings]
+
+    def hand_on(self, grad_z: Tensor) -> Tensor:
+        """What is handed to all outputs (n, *state), handed on to the records."""
+        given = torch.empty_like(self.records)
+        given[: self.count + 1] = 0
+        if self.outputs and not self.readings:
+            given.index_add_(0, self.place, grad_z[_slice(self.outputs)].unsqueeze(1))
+        rows, grads = _matrix(given), _flat(grad_z)
+        for reading in self.readings:
+            rows[reading.rows].addmm_(reading.matrix.T, grads[_slice(reading.outputs)])
+        return given
+
+    def hand_to_times(self, t: Tensor, grad_z: Tensor, in_t: Tensor, in_times: Tensor) -> None:
+        """What is handed to the outputs, handed on to their times and those of the steps.
+
+        It is added to ``in_t`` (n,) and ``in_times`` (rows, 2), both of float64.
+        """
+        if not self.readings:
+            return
+        rows, grads = _matrix(self.records), _flat(grad_z)
+        in_weights = [
+            (grads[_slice(x.outputs)] @ rows[x.rows].T).gather(1, x.columns) for x in self.readings
+        ]
+        clock = [x.requires_grad_() for x in self.clock(t)]
+        with torch.enable_grad():
+            weights = _weights(clock, self.records.shape[1])
+        when, *steps = torch.autograd.grad(weights, clock, torch.cat(in_weights).to(weights))
+        in_t[_slice(self.outputs)] += when
+        in_times.index_add_(0, self.place, torch.stack(steps, 1))
 
 
 @dataclass(frozen=True)
@@ -89,11 +123,6 @@ class Reading:
         rows = slice(low * kinds, (high + 1) * kinds + len(AFTER))
         empty = weights.new_zeros(len(outputs), rows.stop - rows.start)
         return cls(outputs, rows, columns, empty.scatter_(1, columns, weights))
-
-    @cached_property
-    def chosen(self) -> slice:
-        """The outputs, to index with."""
-        return slice(self.outputs.start, self.outputs.stop)
 
 
 @dataclass(frozen=True)
@@ -135,51 +164,6 @@ class Course:
         """Times and lengths of all steps, (n, 2) in float64."""
         return torch.cat([loop.times[: loop.count] for loop in self.loops])
 
-    def read(self) -> list[Tensor]:
-        """The outputs between the first and the last of the requested times, in order."""
-        if self.lands:
-            return [loop.records[loop.place, 0] for loop in self.loops if loop.outputs]
-        shape = self.loops[0].records.shape[2:] if self.loops else ()
-        return [
-            (reading.matrix @ _matrix(loop.records)[reading.rows]).view(
-                len(reading.outputs), *shape
-            )
-            for loop in self.loops
-            for reading in loop.readings
-        ]
-
-    def hand_on(self, loop: Loop, grad_z: Tensor) -> Tensor:
-        """What is handed to the outputs (n, *state), handed on to the records of a loop."""
-        given = torch.empty_like(loop.records)
-        given[: loop.count + 1] = 0
-        if self.lands and loop.outputs:
-            some = grad_z[loop.outputs.start : loop.outputs.stop].unsqueeze(1)
-            given.index_add_(0, loop.place, some)
-        rows, grads = _matrix(given), _flat(grad_z)
-        for reading in loop.readings:
-            rows[reading.rows].addmm_(reading.matrix.T, grads[reading.chosen])
-        return given
-
-    def hand_to_times(
-        self, loop: Loop, t: Tensor, grad_z: Tensor, in_t: Tensor, in_times: Tensor
-    ) -> None:
-        """What is handed to the outputs of a loop, handed on to their times and those of steps.
-
-        It is added to ``in_t`` (n,) and ``in_times`` (rows, 2), both of float64.
-        """
-        if not loop.readings:
-            return
-        in_weights = [
-            (_flat(grad_z)[x.chosen] @ _matrix(loop.records)[x.rows].T).gather(1, x.columns)
-            for x in loop.readings
-        ]
-        clock = [x.requires_grad_() for x in loop.clock(t)]
-        with torch.enable_grad():
-            weights = _weights(clock, loop.records.shape[1])
-        when, *steps = torch.autograd.grad(weights, clock, torch.cat(in_weights).to(weights))
-        in_t[loop.outputs.start : loop.outputs.stop] += when
-        in_times.index_add_(0, loop.place, torch.stack(steps, 1))
-
     def needed(self, output: int, last: int) -> int:
         """How many of the steps an output depends on; ``last`` is the number of the last one."""
         if output in (0, last):
@@ -195,6 +179,11 @@ def _weights(clock: Sequence[Tensor], kinds: int) -> Tensor:
     parts = kinds + len(AFTER)
     weights = dense.weights_between((when - start) / dt, dt, parts)
     return weights[[*(k for k in BEFORE if k < parts), *AFTER]].T
+
+
+def _slice(outputs: range) -> slice:
+    """Outputs, to index with."""
+    return slice(outputs.start, outputs.stop)
 
 
 def _flat(states: Tensor) -> Tensor:

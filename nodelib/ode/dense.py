@@ -135,17 +135,12 @@ def bumps(tableau: Tableau) -> tuple[tuple[float, ...], ...]:
     return tuple(found)
 
 
-def between(shares: Tensor, dt: Tensor, parts: Tensor) -> Tensor:
-    """States (m, *state) at ``shares`` (m,) of m steps of length ``dt`` (m,), both in float64.
-
-    ``parts`` (4 to 6, m, *state) are the states before and after the steps, the field there, and
-    the sums ``u`` and ``v`` of ``bumps``.
-    """
-    return torch.einsum("km,km...->m...", weights_between(shares, dt, len(parts)).to(parts), parts)
-
-
 def weights_between(shares: Tensor, dt: Tensor, parts: int) -> Tensor:
-    """The weights (parts, m) of what ``between`` adds up, in float64."""
+    """The weights (parts, m) of which states at ``shares`` (m,) of m steps are sums, in float64.
+
+    The steps are ``dt`` (m,) long, in float64 like the shares. The 4 to 6 ``parts`` are the states
+    before and after the steps, the field there, and the sums ``u`` and ``v`` of ``bumps``.
+    """
     table = _hermite()[:parts].to(shares.device)
     values = table @ shares ** torch.arange(table.shape[1], device=shares.device)[:, None]
     return torch.cat((values[:2], values[2:] * dt))
@@ -153,7 +148,7 @@ def weights_between(shares: Tensor, dt: Tensor, parts: int) -> Tensor:
 
 @cache
 def _hermite() -> Tensor:
-    """Coefficients of the polynomials of ``between``, (parts, powers)."""
+    """Coefficients of the polynomials of ``weights_between``, (parts, powers)."""
     polynomials = (
         _plus((1.0,), _times((-1.0,), BEHIND)),
         BEHIND,

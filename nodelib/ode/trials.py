@@ -5,7 +5,7 @@ field that has passed is not tried again until the compiler compiles it anew, wh
 anything has changed that the field reads; one that has once failed is tried for every solve.
 """
 
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from nodelib.ode.replay import attributes_of, buffers_kept, settled
 from nodelib.ode.steps import Field, spare, time_like
 
 _passed: WeakKeyDictionary[object, set[tuple[str, ...]]] = WeakKeyDictionary()
-_failed: WeakKeyDictionary[object, bool] = WeakKeyDictionary()
+_failed: WeakSet[object] = WeakSet()
 
 #: Why random numbers are refused.
 DRAWN = "a compiled solve cannot draw again (without compile=True another can)"
@@ -52,14 +52,15 @@ class Trial:
                 self._evaluate(time_like(t, z), z)
         except SolverError:
             if self.kept:
-                _failed[self.owner] = True
+                _failed.add(self.owner)
             raise
         if self.kept and self.owner not in _failed:
             _passed.setdefault(self.owner, set()).add(self.names)
 
     def _evaluate(self, t: Tensor, z: Tensor) -> None:
-        attributes, tensors = attributes_of(self.f), tensors_of(self.f)
-        versions = [x._version for x in tensors if not x.is_inference()]
+        attributes = attributes_of(self.f)
+        tensors = [x for x in tensors_of(self.f) if not x.is_inference()]
+        versions = [x._version for x in tensors]
         watched = WatchedField(self.f, self.params, DRAWN)
         field = CountedField(watched, z)
         value = field(t, spare(z))
@@ -71,7 +72,7 @@ class Trial:
                 f"The field changes {type(module).__name__}.{name} when it is evaluated, which "
                 f"none may that is compiled: use compile=False (or eval(), for running statistics)."
             )
-        if versions != [x._version for x in tensors if not x.is_inference()]:
+        if versions != [x._version for x in tensors]:
             raise SolverError(
                 "The field changes a tensor when it is evaluated, which none may that is "
                 "compiled: use compile=False."
