@@ -182,6 +182,12 @@ def in_turn(
     return taken
 
 
+def quartiles(seconds: Sequence[float]) -> tuple[float, float, float]:
+    """The median and the two other quartiles, in milliseconds."""
+    low, middle, high = (1e3 * x for x in statistics.quantiles(seconds, n=4))
+    return middle, low, high
+
+
 def _processor_seconds(work: Timed) -> float:
     began = time.process_time()
     work()

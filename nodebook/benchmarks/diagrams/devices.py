@@ -5,29 +5,21 @@ tolerance 1e-4, single precision, for batches of 64 to 65,536 states; uncompiled
 works on all the threads that torch uses, the GPU is waited for. Needs a GPU.
 """
 
-import copy
 import functools
-import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torchdiffeq
 from torch import Tensor
 
-from nodebook.benchmarks import harness
+from nodebook.benchmarks import harness, ways
 from nodebook.benchmarks.contests.gradients import gradient
 from nodebook.benchmarks.gradient_problems import Autonomous, starts
 from nodelib.errors import NodelibError
-from nodelib.ode.gradients import odeint
 
 FIELDS = {"2-50-2": (2, 50), "64-256-64": (64, 256)}
 STATES = (64, 1024, 16384, 65536)
-SOLVERS: dict[str, Callable[..., Tensor]] = {
-    "backprop": functools.partial(odeint, grad="backprop"),
-    "checkpoint": odeint,
-    "torchdiffeq odeint": torchdiffeq.odeint,
-}
+SOLVERS = {name: solver for name, solver in ways.SOLVERS.items() if name != "compiled"}
 TOLERANCES = {"rtol": 1e-4, "atol": 1e-4}
 
 
@@ -58,17 +50,14 @@ def measure(repeats: int) -> list[Point]:
     tasks = {}
     for name, sizes in FIELDS.items():
         for device in (torch.device("cpu"), gpu):
-            field = copy.deepcopy(Autonomous("tanh", *sizes)).to(device)
+            field = Autonomous("tanh", *sizes).to(device)
             for count in STATES:
                 z0 = starts(count, sizes[0]).to(device)
                 for way, solver in SOLVERS.items():
                     task = functools.partial(waited, solver, field, z0)
                     tasks[name, names[device.type], way, count] = task
-    points = []
-    for key, seconds in harness.in_turn(tasks, repeats).items():
-        low, middle, high = (1e3 * x for x in statistics.quantiles(seconds, n=4))
-        points.append(Point(*key, middle, low, high, repeats))
-    return points
+    taken = harness.in_turn(tasks, repeats)
+    return [Point(*key, *harness.quartiles(x), repeats) for key, x in taken.items()]
 
 
 def waited(solver: Callable[..., Tensor], field: Autonomous, z0: Tensor) -> tuple[Tensor, ...]:

@@ -7,7 +7,6 @@ the time over that of the size, by least squares over the larger half of the siz
 """
 
 import functools
-import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -51,11 +50,8 @@ def measure(repeats: int) -> list[Point]:
     }
     for task in tasks.values():
         task()
-    points = []
-    for key, seconds in harness.in_turn(tasks, repeats).items():
-        low, middle, high = (1e3 * x for x in statistics.quantiles(seconds, n=4))
-        points.append(Point(*key, middle, low, high, repeats))
-    return points
+    taken = harness.in_turn(tasks, repeats)
+    return [Point(*key, *harness.quartiles(x), repeats) for key, x in taken.items()]
 
 
 def works(quantity: str, size: int) -> Iterator[tuple[str, harness.Timed]]:
