@@ -74,7 +74,7 @@ class ConvField(nn.Module):
         """The field at a time and maps (36, n, 64) with ``kernels()`` at hand."""
         for k in range(2):
             products, of_time, bias = kernels[3 * k : 3 * k + 3]
-            z = convolve(self.norms[k](z), products) + (t * of_time + bias)
+            z = convolve(self.norms[k](z), products).add_(t * of_time + bias)
         return self.norms[2](z)
 
 

@@ -5,9 +5,9 @@ large matrices. The method is that of Toom and Cook, brought to networks by Lavi
 map of side s, padded by one pixel of zeros, is turned into (s + 2)^2 combinations of its pixels,
 each is multiplied by one matrix of channels made from the kernel, and the pixels of the result are
 combinations of the products. A map of 6 x 6 pixels takes 64 such products where the sum over the
-nine taps takes 324. In single precision the result is within about 1e-5 of that sum, relative to
-its scale: the points of evaluation reach to 2, and with more of them the error would grow fast,
-hence no side above 6.
+nine taps takes 324, and the combinations are made along one axis after the other. In single
+precision the result is within about 1e-5 of that sum, relative to its scale: the points of
+evaluation reach to 2, and with more of them the error would grow fast, hence no side above 6.
 """
 
 from functools import cache
@@ -36,7 +36,7 @@ def kernel_products(weight: Tensor, side: int) -> Tensor:
         raise ModelError(f"a kernel has shape (out, in, 3, 3), not {tuple(weight.shape)}")
     outputs, inputs = weight.shape[:2]
     taps = weight.permute(2, 3, 1, 0).reshape(TAPS * TAPS, inputs * outputs)
-    matrix = _matrices(side, weight.dtype)[1]
+    matrix = torch.kron(*[_matrices(side, weight.dtype)[1]] * 2)
     return (matrix @ taps).reshape(len(matrix), inputs, outputs)
 
 
@@ -62,7 +62,7 @@ def convolve(maps: Tensor, products: Tensor) -> Tensor:
 
 @cache
 def _matrices(side: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    """Into the products' inputs, into their matrices, and out of them, for both axes at once."""
+    """Into the products' inputs, into their matrices, and out of them, each along one axis."""
     if side not in SIDES:
         raise ModelError(f"maps must have a side of {SIDES[0]} to {SIDES[-1]} pixels, not {side}")
     points = np.array(POINTS[: side + 1])[:, None]
@@ -76,31 +76,78 @@ def _matrices(side: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     scale = np.abs(inward).max(1, keepdims=True)
     rows = inward / scale, evaluation(TAPS) * scale, evaluation(side).T
     padded = rows[0][:, 1:-1], rows[1], rows[2]
-    return tuple(torch.tensor(np.kron(row, row), dtype=dtype) for row in padded)
+    return tuple(torch.tensor(row, dtype=dtype) for row in padded)
 
 
 class _Convolution(torch.autograd.Function):
+    """Combinations along one axis, then for each row of these those along the other, the products,
+    and back: what one row needs stays in the caches, in buffers that the next row takes over. The
+    products' inputs are not kept, but made again on the way back."""
+
     @staticmethod
     def forward(ctx, maps: Tensor, products: Tensor) -> Tensor:
-        into, _, out = _matrices(round(maps.shape[0] ** 0.5), maps.dtype)
-        inputs = _mixed(into, maps)
-        ctx.save_for_backward(inputs, products)
-        return _mixed(out, torch.bmm(inputs, products))
+        ctx.save_for_backward(maps, products)
+        into, _, out = _of(maps)
+        rows, matrices = _rows(into, maps), _by_row(products)
+        inputs = maps.new_empty(len(into), *maps.shape[1:])
+        outputs = maps.new_empty(len(into), maps.shape[1], products.shape[2])
+        found = maps.new_empty(len(rows), len(out), outputs[0].numel())
+        flat_inputs, flat_outputs = inputs.flatten(1), outputs.flatten(1)
+        for row, matrix, result in zip(rows, matrices, found, strict=True):
+            torch.mm(into, row, out=flat_inputs)
+            torch.bmm(inputs, matrix, out=outputs)
+            torch.mm(out, flat_outputs, out=result)
+        return _pixels(out, found, maps)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        inputs, products = ctx.saved_tensors
-        into, _, out = _matrices(round(grad.shape[0] ** 0.5), grad.dtype)
-        grad = _mixed(out.t(), grad)
+        maps, products = ctx.saved_tensors
+        into, _, out = _of(maps)
+        into_t, out_t = into.t().contiguous(), out.t().contiguous()
+        in_maps, in_products = ctx.needs_input_grad
+        arriving, matrices = _rows(out_t, grad), _by_row(products).mT.unbind()
+        grads = grad.new_empty(len(out_t), *grad.shape[1:])
+        inputs = maps.new_empty(len(into), *maps.shape[1:])
         grad_maps = grad_products = None
-        if ctx.needs_input_grad[0]:
-            grad_maps = _mixed(into.t(), torch.bmm(grad, products.transpose(1, 2)))
-        if ctx.needs_input_grad[1]:
-            grad_products = torch.bmm(inputs.transpose(1, 2), grad)
+        flat_inputs, flat_grads, across = inputs.flatten(1), grads.flatten(1), inputs.mT
+        if in_maps:
+            found = maps.new_empty(len(into), len(into_t), maps[0].numel())
+        if in_products:
+            rows, grad_products = _rows(into, maps), torch.empty_like(products)
+            grad_matrices = _by_row(grad_products).unbind()
+        for k, row in enumerate(arriving):
+            torch.mm(out_t, row, out=flat_grads)
+            if in_products:
+                torch.mm(into, rows[k], out=flat_inputs)
+                torch.bmm(across, grads, out=grad_matrices[k])
+            if in_maps:
+                torch.bmm(grads, matrices[k], out=inputs)
+                torch.mm(into_t, flat_inputs, out=found[k])
+        if in_maps:
+            grad_maps = _pixels(into_t, found, maps)
         return grad_maps, grad_products
 
 
-def _mixed(matrix: Tensor, maps: Tensor) -> Tensor:
-    """A matrix over the first axis."""
-    return (matrix @ maps.reshape(len(maps), -1)).reshape(len(matrix), *maps.shape[1:])
+def _of(maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return _matrices(round(len(maps) ** 0.5), maps.dtype)
+
+
+def _rows(matrix: Tensor, maps: Tensor) -> Tensor:
+    """Maps (side * side, n, channels) combined along one axis: (rows, side, n * channels)."""
+    rows, side = matrix.shape
+    return (matrix @ maps.reshape(side, -1)).view(rows, side, -1)
+
+
+def _pixels(matrix: Tensor, rows: Tensor, maps: Tensor) -> Tensor:
+    """Rows that have been combined along the other axis combined to maps."""
+    side, n = len(matrix), maps.shape[1]
+    found = rows.new_empty(side * side, n, rows.shape[2] // n)
+    torch.mm(matrix, rows.view(len(rows), -1), out=found.view(side, -1))
+    return found
+
+
+def _by_row(products: Tensor) -> Tensor:
+    """The matrices of each row, (rows, rows, in, out)."""
+    rows = round(len(products) ** 0.5)
+    return products.unflatten(0, (rows, rows))

@@ -47,6 +47,29 @@ def test_a_gradient_is_computed_only_where_one_is_wanted():
     assert products.grad is None
 
 
+def test_only_what_it_is_handed_is_kept_for_the_way_back():
+    maps, products = drawn(9, 2, 4), kernel_products(drawn(3, 4, 3, 3), 3)
+    kept = set()
+
+    def keep(tensor):
+        kept.add(tensor.data_ptr())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        convolve(maps, products)
+    assert kept == {maps.data_ptr(), products.data_ptr()}
+
+
+def test_what_it_returns_may_be_added_to_in_place():
+    maps, products = drawn(9, 2, 4), kernel_products(drawn(3, 4, 3, 3), 3)
+    apart = convolve(maps, products) + 1.0
+    (wanted,) = torch.autograd.grad(apart.square().sum(), maps)
+    together = convolve(maps, products).add_(1.0)
+    (found,) = torch.autograd.grad(together.square().sum(), maps)
+    assert torch.equal(together, apart)
+    assert torch.equal(found, wanted)
+
+
 @pytest.mark.parametrize("shape", [(5, 4, 2, 2), (5, 4, 3)])
 def test_another_kernel_is_refused(shape):
     with pytest.raises(ModelError, match=r"shape \(out, in, 3, 3\)"):
