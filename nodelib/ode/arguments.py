@@ -105,15 +105,17 @@ def checked_times(t: Tensor | Sequence[float]) -> list[float]:
     times = numbers_of("the times t", t)
     if times.ndim != 1 or not len(times):
         raise SolverError(f"The times t must have shape (n,), n >= 1, not {tuple(times.shape)}.")
+    gaps, found = times.diff(), times.tolist()
+    monotone = (gaps > 0).all() or (gaps < 0).all()
+    # Between two finite numbers there are no others.
+    if monotone and math.isfinite(found[0]) and math.isfinite(found[-1]):
+        return found
     if not torch.isfinite(times).all():
         raise SolverError("The times t hold NaN or Inf.")
-    gaps = times.diff()
-    if not ((gaps > 0).all() or (gaps < 0).all()):
-        raise SolverError(
-            "The times t must be strictly increasing or strictly decreasing: sort them and drop "
-            f"repeated ones.{_coinciding(times, gaps, t)}"
-        )
-    return times.tolist()
+    raise SolverError(
+        "The times t must be strictly increasing or strictly decreasing: sort them and drop "
+        f"repeated ones.{_coinciding(times, gaps, t)}"
+    )
 
 
 def _coinciding(times: Tensor, gaps: Tensor, t: object) -> str:

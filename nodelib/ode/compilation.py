@@ -40,18 +40,20 @@ def called(function: Compilable, *arguments: object) -> tuple[Tensor, ...]:
     from torch._inductor.exc import InductorError
 
     compiled = _compiled(function)
+    # Hooks of modules are compared too, which by default they are not. (config.patch is slow.)
+    skipped, config.skip_nnmodule_hook_guards = config.skip_nnmodule_hook_guards, False
     try:
-        # Hooks of modules are compared too, which by default they are not.
-        with config.patch(skip_nnmodule_hook_guards=False):
-            try:
+        try:
+            return compiled(*arguments)
+        except exc.FailOnRecompileLimitHit:  # many fields, or sizes of batches
+            with config.patch(recompile_limit=MANY, accumulated_recompile_limit=4 * MANY):
                 return compiled(*arguments)
-            except exc.FailOnRecompileLimitHit:  # many fields, or sizes of batches
-                with config.patch(recompile_limit=MANY, accumulated_recompile_limit=4 * MANY):
-                    return compiled(*arguments)
     except InductorError as error:
         if "InvalidCxxCompiler" not in str(error):
             raise
         raise NoCompilerError("PyTorch finds no C++ compiler (it looks for $CXX or g++)") from None
+    finally:
+        config.skip_nnmodule_hook_guards = skipped
 
 
 class Stopwatch:

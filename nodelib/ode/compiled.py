@@ -8,7 +8,9 @@ to four states a step. A field is evaluated uncompiled before it is trusted (see
 ``nodelib.ode.trials``).
 """
 
+import contextlib
 from collections.abc import Sequence
+from functools import cache
 from itertools import accumulate
 from typing import Any
 
@@ -39,7 +41,6 @@ from nodelib.ode.loops import (
 )
 from nodelib.ode.replay import (
     attributes_of,
-    autocast_at,
     check_attributes,
     hooks_silent,
     refuse_foreign_backward,
@@ -87,13 +88,14 @@ class _Compiled(torch.autograd.Function):
     @staticmethod
     def forward(ctx, task: Task, z0: Tensor, t: Tensor, *params: Tensor) -> Tensor:
         ctx.names = _names(task.f, params)
-        times, z, watch = t.detach().double().tolist(), z0.detach(), Stopwatch()
+        clock = t.detach().double()
+        times, z, watch = clock.tolist(), z0.detach(), Stopwatch()
         trial = Trial(task.f, params, ctx.names)
         trusted = trial.passed
         if not trusted:
             trial.hold(times[0], z)
         most = task.arguments.get("max_steps", MAX_STEPS)
-        walk = Walk(CountedField(task.f, z0), t, times, most, record=False)
+        walk = Walk(CountedField(task.f, z0), clock, times, most, record=False)
         solved = _on_grid if on_grid(task.arguments) else _adaptive
         course, end = solved(task, walk, tableaus.find(task.arguments["method"]), z, watch)
         if trusted and watch.seconds:  # the compiler has found it changed
@@ -102,7 +104,6 @@ class _Compiled(torch.autograd.Function):
         nfe, accepted, rejected = walk.field.nfe, walk.accepted, walk.rejected
         task.stats = SolveStats(nfe, accepted, rejected, watch.seconds)
         ctx.task, ctx.count, ctx.course = task, len(params), course.hollow()
-        ctx.autocast = autocast_at(z0.device)
         ctx.save_for_backward(t, *params, *course.arrays())
         if len(times) == 1:
             return z[None].clone()
@@ -119,7 +120,7 @@ class _Compiled(torch.autograd.Function):
         live = [k for k, param in enumerate(params) if param.requires_grad]
         field = Evaluated(_module(ctx.task.f), [ctx.names[k] for k in live])
         wants_t = ctx.needs_input_grad[2]
-        with ctx.autocast, hooks_silent([params[k] for k in live]):
+        with _no_autocast(grad_z), hooks_silent([params[k] for k in live]):
             adjoint, in_t, found, note = _pulled_back(
                 field, course, t, grad_z, [params[k] for k in live], wants_t
             )
@@ -129,6 +130,13 @@ class _Compiled(torch.autograd.Function):
             grads[k] if k in grads else torch.zeros_like(param) for k, param in enumerate(params)
         )
         return None, adjoint, in_t, *filled
+
+
+def _no_autocast(z: Tensor) -> contextlib.AbstractContextManager:
+    kind = z.device.type
+    if not torch.is_autocast_enabled(kind):
+        return contextlib.nullcontext()
+    return torch.autocast(kind, enabled=False)
 
 
 def _names(f: Field, params: Sequence[Tensor]) -> tuple[str, ...]:
@@ -162,10 +170,16 @@ def _module(f: Field) -> Field:
     return f if owner is f or not isinstance(owner, nn.Module) else _Method(f, owner)
 
 
-def _scheme(task: Task, tableau: Tableau, adaptive: bool, inside: bool) -> Scheme:
+@cache
+def _scheme(method: str, sizes: tuple[int, ...], adaptive: bool, inside: bool) -> Scheme:
+    tableau = tableaus.find(method)
     bumps = dense.bumps(tableau) if inside else ()
-    sizes = tuple(task.f.state.sizes) if isinstance(task.f, JoinedField) else ()
+    tableau = tableau if adaptive else tableau.without_error
     return Scheme.of(tableau, adaptive=adaptive, bumps=bumps, sizes=sizes)
+
+
+def _sizes(f: Field) -> tuple[int, ...]:
+    return tuple(f.state.sizes) if isinstance(f, JoinedField) else ()
 
 
 def _records(scheme: Scheme, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -190,7 +204,7 @@ def _adaptive(
     norm = arguments.get("norm", rms)
     tolerance = Tolerance.checked(arguments["rtol"], arguments["atol"], z, norm)
     times = walk.times
-    scheme = _scheme(task, tableau, True, len(times) > 2)
+    scheme = _scheme(arguments["method"], _sizes(task.f), True, len(times) > 2)
     start, end = times[0], times[-1]
     if len(times) == 1:
         return Course(scheme, (), False), z
@@ -200,7 +214,7 @@ def _adaptive(
         torch.as_tensor(x, dtype=z.dtype).to(z.device) for x in (tolerance.rtol, tolerance.atol)
     ]
     field = _module(task.f)
-    inner = sign * torch.tensor(times[1:-1], dtype=torch.float64)
+    inner = sign * walk.t[1:-1]
     clock, loops = [start, first_step or 0.0, 1.0, GROW, 0.0, 0.0], []
     while clock[0] != end:
         opens = not loops
@@ -249,7 +263,7 @@ def _on_grid(
     tableau, arguments = tableau.without_error, task.arguments
     grid = (arguments.get("step_size"), arguments.get("num_steps"))
     counts = steps_per_interval(walk.times, *grid, walk.max_steps)
-    scheme, field = _scheme(task, tableau, False, False), _module(task.f)
+    scheme, field = _scheme(arguments["method"], _sizes(task.f), False, False), _module(task.f)
     steps = [(t, dt) for _, t, dt, _ in grid_steps(walk.times, counts)]
     landing, loops, before = list(accumulate(counts))[:-1], [], z
     while walk.accepted < len(steps):

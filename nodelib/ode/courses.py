@@ -16,10 +16,11 @@ from torch import Tensor
 from nodelib.ode import dense
 from nodelib.ode.loops import Scheme
 
-BEFORE, AFTER = (0, 2, 4, 5), (1, 3)
-"""Which of the parts of ``dense.weights_between`` are recorded before a step, and which after."""
+AFTER = 2
+"""So many of the parts of ``dense.weights_between`` are recorded with the next step."""
 SOME = 64
 """So many outputs are read at once, for which no matrix becomes large."""
+NOTHING = torch.empty(0)
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,15 @@ class Loop:
         """The loop with its readings at the requested times ``t``."""
         if not self.outputs:
             return self
-        weights = _weights(self.clock(t), self.records.shape[1]).to(self.records.dtype)
-        found = []
+        kinds = self.records.shape[1]
+        weights = _weights(self.clock(t), kinds).to(self.records.dtype)
+        columns = self.place.unsqueeze(1) * kinds + torch.arange(kinds + AFTER)
+        ends, found = self.place.tolist(), []
         for first in range(0, len(self.outputs), SOME):
             some = slice(first, first + SOME)
-            part = Reading.of(self.outputs[some], self.place[some], weights[some], self.records)
+            low, high = ends[first], ends[some][-1] + 1
+            rows = slice(low * kinds, high * kinds + AFTER)
+            part = Reading.of(self.outputs[some], rows, columns[some], weights[some])
             found.append(part)
         return replace(self, readings=tuple(found))
 
@@ -115,12 +120,9 @@ class Reading:
     matrix: Tensor
 
     @classmethod
-    def of(cls, outputs: range, place: Tensor, weights: Tensor, records: Tensor) -> "Reading":
-        """The reading of outputs in steps at ``place`` (m,), with weights (m, parts)."""
-        kinds, low, high = records.shape[1], int(place[0]), int(place[-1])
-        offsets = torch.arange(-low * kinds, (1 - low) * kinds + len(AFTER), device=place.device)
-        columns = place.unsqueeze(1) * kinds + offsets
-        rows = slice(low * kinds, (high + 1) * kinds + len(AFTER))
+    def of(cls, outputs: range, rows: slice, columns: Tensor, weights: Tensor) -> "Reading":
+        """The reading of outputs with these weights at columns of all records, both (m, parts)."""
+        columns = columns - rows.start
         empty = weights.new_zeros(len(outputs), rows.stop - rows.start)
         return cls(outputs, rows, columns, empty.scatter_(1, columns, weights))
 
@@ -150,15 +152,13 @@ class Course:
 
     def hollow(self) -> "Course":
         """The course without them."""
-        nothing = torch.empty(0)
-        return self.filled([nothing] * (2 * len(self.loops)))
+        return self.filled([NOTHING] * (2 * len(self.loops)))
 
     def filled(self, arrays: Sequence[Tensor]) -> "Course":
         """The course with these arrays."""
         pairs = zip(self.loops, arrays[::2], arrays[1::2], strict=True)
-        return replace(
-            self, loops=tuple(replace(x, times=times, records=r) for x, times, r in pairs)
-        )
+        loops = tuple(replace(x, times=times, records=records) for x, times, records in pairs)
+        return Course(self.scheme, loops, self.lands)
 
     def times(self) -> Tensor:
         """Times and lengths of all steps, (n, 2) in float64."""
@@ -176,9 +176,7 @@ class Course:
 def _weights(clock: Sequence[Tensor], kinds: int) -> Tensor:
     """Weights of what is recorded before the steps (``kinds``) and after, (m, parts) in float64."""
     when, start, dt = clock
-    parts = kinds + len(AFTER)
-    weights = dense.weights_between((when - start) / dt, dt, parts)
-    return weights[[*(k for k in BEFORE if k < parts), *AFTER]].T
+    return dense.weights_between((when - start) / dt, dt, kinds + AFTER)
 
 
 def _slice(outputs: range) -> slice:

@@ -136,28 +136,31 @@ def bumps(tableau: Tableau) -> tuple[tuple[float, ...], ...]:
 
 
 def weights_between(shares: Tensor, dt: Tensor, parts: int) -> Tensor:
-    """The weights (parts, m) of which states at ``shares`` (m,) of m steps are sums, in float64.
+    """The weights (m, parts) of which states at ``shares`` (m,) of m steps are sums, in float64.
 
-    The steps are ``dt`` (m,) long, in float64 like the shares. The 4 to 6 ``parts`` are the states
-    before and after the steps, the field there, and the sums ``u`` and ``v`` of ``bumps``.
+    The steps are ``dt`` (m,) long, in float64 like the shares. The 4 to 6 ``parts`` are the state
+    before the steps and the field there, none to both of the sums ``u`` and ``v`` of ``bumps``, and
+    the state after the steps and the field there.
     """
-    table = _hermite()[:parts].to(shares.device)
-    values = table @ shares ** torch.arange(table.shape[1], device=shares.device)[:, None]
-    return torch.cat((values[:2], values[2:] * dt))
+    table, powers, are_states = _hermite(parts)
+    values = shares[:, None] ** powers @ table
+    return torch.where(are_states, values, values * dt[:, None])
 
 
 @cache
-def _hermite() -> Tensor:
-    """Coefficients of the polynomials of ``weights_between``, (parts, powers)."""
-    polynomials = (
-        _plus((1.0,), _times((-1.0,), BEHIND)),
-        BEHIND,
-        SLOPE_BEFORE,
-        SLOPE_BEHIND,
-        BUMP,
-        _times(BUMP, THETA),
-    )
-    return _coefficients(polynomials)
+def _hermite(parts: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Coefficients (powers, parts) of ``weights_between``, the powers, and which parts are states.
+
+    The weights of the others are in proportion to the length of the step.
+    """
+    before = (_plus((1.0,), _times((-1.0,), BEHIND)), SLOPE_BEFORE)
+    sums = (BUMP, _times(BUMP, THETA))[: parts - 4]
+    with torch.inference_mode(False):
+        table = _coefficients((*before, *sums, BEHIND, SLOPE_BEHIND)).T.contiguous()
+        powers = torch.arange(len(table), dtype=torch.float64)
+        are_states = torch.zeros(parts, dtype=torch.bool)
+        are_states[[0, parts - 2]] = True
+    return table, powers, are_states
 
 
 @cache

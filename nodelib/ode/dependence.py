@@ -233,6 +233,8 @@ def _filled(cell: CellType) -> bool:
 
 
 def _refuse_nested(params: tuple[Tensor, ...]) -> None:
+    if all(param.is_leaf for param in params):
+        return
     edges = {_edge(param) for param in params}
     for param in params:
         if param.grad_fn is None or len(params) == 1:

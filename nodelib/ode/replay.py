@@ -20,6 +20,9 @@ from nodelib.ode.steps import Field
 Digest = tuple[float, float]
 GOLDEN = 0.6180339887498949
 
+PLAIN = (bool, int, float, str, type(None))
+"""Kinds of attributes that are compared as they are."""
+
 
 def autocast_at(device: torch.device) -> torch.autocast:
     """The autocast that is in force now, to be entered again later."""
@@ -61,11 +64,12 @@ def attributes_of(f: Field) -> dict[tuple[nn.Module, str], object]:
     for root in modules_of(f):
         for module in root.modules():
             # What is done to parameters in place autograd itself notices.
-            found |= {(module, name): (x, None) for name, x in module._parameters.items()}
+            for name, value in module._parameters.items():
+                found[module, name] = (value, None)
             for name, value in (*vars(module).items(), *module._buffers.items()):
                 if isinstance(value, Tensor):
                     found[module, name] = (value, None if value.is_inference() else value._version)
-                elif name[0] != "_" and isinstance(value, bool | int | float | str | None):
+                elif name[0] != "_" and isinstance(value, PLAIN):
                     found[module, name] = value
     return found
 

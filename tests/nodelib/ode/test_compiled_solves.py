@@ -413,9 +413,9 @@ def test_the_polynomial_of_a_step_from_its_ends_and_sums(name):
     after, stages = runge_kutta_step(lambda t, z: torch.sin(t * z), tableau, 0.3, 0.4, z)
     shares = torch.tensor([0.1, 0.5, 0.9, 1.0], dtype=torch.float64)
     sums = [combine(weights, stages, 1.0) for weights in dense.bumps(tableau)]
-    parts = torch.stack([z, after, stages[0], stages[-1], *sums])
+    parts = torch.stack([z, stages[0], *sums, after, stages[-1]])
     lengths = torch.full((4,), 0.4, dtype=torch.float64)
-    found = dense.weights_between(shares, lengths, len(parts)).T @ parts
+    found = dense.weights_between(shares, lengths, len(parts)) @ parts
     wanted = dense.inside(tableau, shares, 0.4, z, stages)
     torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-13)
     assert len(sums) == {"dopri5": 2, "tsit5": 1, "bosh3": 0}[name]
