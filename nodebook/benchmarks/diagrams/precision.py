@@ -3,11 +3,11 @@
 The libraries do not reach the same error at the same tolerance, so a comparison at one tolerance
 says little: what counts is the time to an error. The works are a network 2-50-2 with tanh, for 1,
 64 and 1,024 states and 100 output times on [0, 25]; the same with ReLU for 64 states; the first for
-64 states and five output times on [0, 4], where it can be solved backwards too; and a step of
-training of the ODE-Net of MNIST, batch 128, each solver choosing its own first step, the peers with
-the field as document 003 prints it. Single precision, one way after the other in every round, each
-once before it is timed unless it takes long, lest the first of a library pay for the caches of
-another; compiling is not part of a time.
+64 states and five output times on [0, 4], where it can be solved backwards too; and the ODE block
+of the ODE-Net of MNIST, batch 128 (see ``nodebook.benchmarks.contests.mnist``), each solver
+choosing its own first step, the peers with the field as document 003 prints it. Single precision,
+one way after the other in every round, each once before it is timed unless it takes long, lest the
+first of a library pay for the caches of another; compiling is not part of a time.
 """
 
 import functools
@@ -24,11 +24,10 @@ from nodebook.benchmarks.contests import mnist
 from nodebook.benchmarks.differentiation import relative_error
 from nodebook.benchmarks.gradient_problems import Autonomous, starts
 from nodebook.benchmarks.ways import Way, joined, reference, ways
-from nodelib import data
 from nodelib.training.memory import keep_freed_memory
 
 TOLERANCES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
-DIGITS = "ODE-Net of MNIST, batch 128"
+DIGITS = "ODE block of MNIST, batch 128"
 UNIT = "torchdiffeq odeint"
 SLOW_SECONDS, SLOW_REPEATS = 1.0, 3
 """What takes longer is timed so often only."""
@@ -81,21 +80,20 @@ def small(kind: str, states: int, end: float, outputs: int, *, adjoints: bool = 
 
 
 def digits() -> Work:
-    """A step of training of the ODE-Net of MNIST."""
-    images = torch.from_numpy(data.mnist().train_images[: mnist.BATCH]) / 255
-    labels = torch.from_numpy(data.mnist().train_labels[: mnist.BATCH]).long()
+    """The ODE block of the ODE-Net of MNIST."""
+    maps, labels = mnist.batch()
 
     def ours(grad: str, tolerance: float) -> harness.Timed:
         network = mnist.network({"grad": grad, "rtol": tolerance, "atol": tolerance})
-        return functools.partial(mnist.gradient, network, images, labels)
+        return functools.partial(mnist.gradient, network, maps, labels)
 
     def theirs(name: str, tolerance: float) -> harness.Timed:
         network = mnist.peer_network(mnist.PEERS[name], printed=True, tolerance=tolerance)
-        return functools.partial(mnist.gradient, network, images, labels)
+        return functools.partial(mnist.gradient, network, maps, labels)
 
     def exact() -> Tensor:
         network = mnist.peer_network(torchdiffeq.odeint, printed=True, tolerance=1e-7).double()
-        return joined(mnist.gradient(network, images.double(), labels))
+        return joined(mnist.gradient(network, maps.double(), labels))
 
     found = [
         Way(grad, functools.partial(ours, grad), joined) for grad in ("backprop", "checkpoint")
