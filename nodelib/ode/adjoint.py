@@ -6,7 +6,9 @@ backwards together,
     dz/dt = f,    da/dt = -a^T df/dz,    dg/dt = -a^T df/dtheta,
 
 from each output time to the one before. There the loss adds its gradient to ``a``, and ``z``
-starts again from the state that the forward solve had. Nothing between output times is stored.
+starts again from the state that the forward solve had. Nothing between output times is stored. The
+first step is chosen by ``z`` and ``a`` alone: ``g`` is zero there, and would ask for a step of
+almost no length.
 
 The gradients of the times need no equation. The state at ``t_i`` moves with ``t_i`` along the
 field, and the whole trajectory behind ``t_0`` moves against it:
@@ -131,7 +133,7 @@ class _Adjoint(torch.autograd.Function):
         if not torch.isfinite(grad_z).all():
             raise SolverError("The gradient handed to the backward solve holds NaN or Inf.")
         f = CountedField(ctx.task.f, z[0])
-        system = AugmentedField(f, z[0], params, ctx.task.seminorm)
+        system = AugmentedField(f, z[0], params)
         times = t.double().tolist()
         grad_t = None
         check_attributes(ctx.task.f, ctx.attributes)
@@ -186,6 +188,10 @@ def _solve_backwards(
     nfe = accepted = rejected = 0
     steps: list[AcceptedStep] = []
     first_step = None
+    norms = {
+        "norm": system.seminorm if task.seminorm else system.norm,
+        "first_norm": system.seminorm,
+    }
     for i in range(last, 0, -1):
         try:
             solution = solve(
@@ -194,7 +200,7 @@ def _solve_backwards(
                 [times[i], times[i - 1]],
                 **task.back,
                 first_step=first_step,
-                norm=system.norm,
+                **norms,
                 record_steps=task.record,
             )
         except ChangedFieldError:
@@ -231,13 +237,10 @@ def _time_gradients(
 
 
 class AugmentedField(KeptContract):
-    """The right-hand side of the backward solve, on one flat vector ``(z, a, g)``.
+    """The right-hand side of the backward solve, on one flat vector ``(z, a, g)``."""
 
-    With ``seminorm`` the size of a vector is that of z and a.
-    """
-
-    def __init__(self, f: Field, z0: Tensor, params: list[Tensor], seminorm: bool = False) -> None:
-        self.f, self.params, self.z0, self.seminorm = f, params, z0, seminorm
+    def __init__(self, f: Field, z0: Tensor, params: list[Tensor]) -> None:
+        self.f, self.params, self.z0 = f, params, z0
         self.expected: Digest | None = None
         self.sizes = [z0.numel(), z0.numel(), sum(param.numel() for param in params)]
 
@@ -247,7 +250,7 @@ class AugmentedField(KeptContract):
 
     def split(self, flat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """State, adjoint state and the flat parameter gradient."""
-        z, a, g = flat.split(self.sizes)
+        z, a, g = flat.split_with_sizes(self.sizes)
         return z.view(self.z0.shape), a.view(self.z0.shape), g
 
     def restart(self, flat: Tensor, z: Tensor, jump: Tensor) -> Tensor:
@@ -257,8 +260,11 @@ class AugmentedField(KeptContract):
 
     def norm(self, flat: Tensor) -> float:
         """The largest of the parts' root mean squares."""
-        parts = flat.split(self.sizes)
-        return max(rms(part) for part in (parts[:2] if self.seminorm else parts))
+        return max(rms(part) for part in flat.split_with_sizes(self.sizes))
+
+    def seminorm(self, flat: Tensor) -> float:
+        """The larger of those of z and a."""
+        return max(rms(part) for part in flat.split_with_sizes(self.sizes)[:2])
 
     def __call__(self, t: Tensor, flat: Tensor) -> Tensor:
         z, a, _ = self.split(flat)

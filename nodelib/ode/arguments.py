@@ -24,17 +24,27 @@ Tolerances = float | Tensor | np.ndarray | Sequence[float]
 class Tolerance:
     """What a step's error is held against: ``atol + rtol |z|``, and the norm of their quotient.
 
-    ``rtol`` and ``atol`` are numbers, or tensors that broadcast to the state.
+    ``rtol`` and ``atol`` are numbers, or tensors that broadcast to the state; ``first_norm`` is the
+    norm by which the first step is chosen.
     """
 
     rtol: float | Tensor
     atol: float | Tensor
     norm: Norm
+    first_norm: Norm
 
     @classmethod
-    def checked(cls, rtol: Tolerances, atol: Tolerances, z0: Tensor, norm: Norm) -> "Tolerance":
+    def checked(
+        cls,
+        rtol: Tolerances,
+        atol: Tolerances,
+        z0: Tensor,
+        norm: Norm,
+        first_norm: Norm | None = None,
+    ) -> "Tolerance":
         """The tolerance for states like ``z0``; SolverError unless rtol >= 0 and atol > 0."""
-        return cls(_tolerance("rtol", rtol, z0), _tolerance("atol", atol, z0), norm)
+        limits = (_tolerance("rtol", rtol, z0), _tolerance("atol", atol, z0))
+        return cls(*limits, norm, first_norm or norm)
 
 
 def _tolerance(name: str, value: Tolerances, z0: Tensor) -> float | Tensor:

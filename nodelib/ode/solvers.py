@@ -107,6 +107,7 @@ def solve(
     max_steps: int = MAX_STEPS,
     record_steps: bool = False,
     norm: Norm = rms,
+    first_norm: Norm | None = None,
     land: bool | None = None,
 ) -> Solution:
     """Solve ``dz/dt = f(t, z)``, ``z(t[0]) = z0``, at the times ``t``.
@@ -133,6 +134,7 @@ def solve(
         record_steps: keep the accepted steps in ``Solution.steps``.
         norm: the norm of that error, a function of a tensor like the state; by default the root
             mean square of its entries.
+        first_norm: the one by which the first step is chosen, ``norm`` if None.
         land: whether steps land on every time. By default the steps of an adaptive method are as
             long as the tolerance allows, and states in between are read from their polynomials,
             which are of order 4 (dopri5, tsit5) or 3 (bosh3); a grid lands in any case.
@@ -157,6 +159,7 @@ def solve(
                 max_steps=max_steps,
                 record_steps=record_steps,
                 norm=norm,
+                first_norm=first_norm,
                 land=land,
             )
     tableau = tableaus.find(method)
@@ -179,7 +182,7 @@ def solve(
         states = _fixed_grid(walk, tableau.without_error, z0, counts)
     else:
         check_positive(first_step=first_step)
-        tolerance = Tolerance.checked(rtol, atol, z0, norm)
+        tolerance = Tolerance.checked(rtol, atol, z0, norm, first_norm)
         states, next_step = _adaptive(walk, tableau, z0, tolerance, first_step, bool(land))
     stats = SolveStats(walk.field.nfe, walk.accepted, walk.rejected)
     steps = tuple(walk.steps)
@@ -381,8 +384,8 @@ def opening(
     if not torch.isfinite(k0.detach()).all():
         refuse_non_finite(t, 0.0, z, [k0])
     if first_step is None:
-        order, limits = tableau.embedded_order, (tolerance.rtol, tolerance.atol, tolerance.norm)
-        first_step = initial_step(f, t, span, z, k0, order, *limits)
+        limits = (tolerance.rtol, tolerance.atol, tolerance.first_norm)
+        first_step = initial_step(f, t, span, z, k0, tableau.embedded_order, *limits)
     return k0, first_step
 
 
