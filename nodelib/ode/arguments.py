@@ -2,6 +2,7 @@
 
 import math
 import numbers
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -112,29 +113,34 @@ def checked_times(t: Tensor | Sequence[float]) -> list[float]:
     """The times as numbers; SolverError unless they are finite and strictly monotone."""
     if isinstance(t, Tensor) and is_batched(t):
         refuse_vmap()
-    times = numbers_of("the times t", t)
-    if times.ndim != 1 or not len(times):
-        raise SolverError(f"The times t must have shape (n,), n >= 1, not {tuple(times.shape)}.")
-    gaps, found = times.diff(), times.tolist()
-    monotone = (gaps > 0).all() or (gaps < 0).all()
+    if type(t) is list and t and all(type(x) is float for x in t):
+        found = list(t)
+    else:
+        times = numbers_of("the times t", t)
+        if times.ndim != 1 or not len(times):
+            raise SolverError(
+                f"The times t must have shape (n,), n >= 1, not {tuple(times.shape)}."
+            )
+        found = times.tolist()
+    rest = found[1:]
+    monotone = all(map(operator.lt, found, rest)) or all(map(operator.gt, found, rest))
     # Between two finite numbers there are no others.
     if monotone and math.isfinite(found[0]) and math.isfinite(found[-1]):
         return found
-    if not torch.isfinite(times).all():
+    if not all(map(math.isfinite, found)):
         raise SolverError("The times t hold NaN or Inf.")
     raise SolverError(
         "The times t must be strictly increasing or strictly decreasing: sort them and drop "
-        f"repeated ones.{_coinciding(times, gaps, t)}"
+        f"repeated ones.{_coinciding(found, t)}"
     )
 
 
-def _coinciding(times: Tensor, gaps: Tensor, t: object) -> str:
+def _coinciding(times: list[float], t: object) -> str:
     """A word on the first two times that are equal, if any are."""
-    equal = (gaps == 0).nonzero()
-    if not len(equal):
+    first = next((i for i, (a, b) in enumerate(pairwise(times)) if a == b), None)
+    if first is None:
         return ""
-    first = int(equal[0])
-    word = f" t[{first}] and t[{first + 1}] are both {float(times[first]):.9g}"
+    word = f" t[{first}] and t[{first + 1}] are both {times[first]:.9g}"
     if isinstance(t, Tensor) and t.dtype != torch.float64:
         word += f" in {t.dtype}; if they were to differ, give the times in float64"
     return word + "."
