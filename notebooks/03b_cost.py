@@ -143,7 +143,8 @@ source("backward_evaluations")
 # tolerances, and ours with the tiny loss. A smaller loss makes its adjoint smaller than the absolute tolerance, so that it stops
 # mattering for the step; but the state still has to be found again, and that alone costs nearly the
 # forward price. (A *seminorm* leaves the parameter gradient out of the error that controls the
-# steps {cite}`kidger2021hey`.)
+# steps {cite}`kidger2021hey`. By it we choose the first step back in any case: the parameter gradient is
+# zero there, and would ask for a step of almost no length.)
 
 # %% [markdown]
 # ## What it takes in time

@@ -120,7 +120,9 @@ def at_equal_error(speed: Speed, works: Mapping[str, tuple[str, float]]) -> pd.D
         ("checkpoint", "torchdiffeq odeint"),
         ("backprop", "torchode"),
         ("backprop", "torchdyn"),
+        ("backprop", "torchdiffeq adjoint"),
         ("adjoint", "torchdiffeq adjoint"),
+        ("adjoint, seminorm", "torchdiffeq adjoint"),
     )
     rows = {}
     for work, (title, error) in works.items():

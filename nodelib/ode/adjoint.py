@@ -263,7 +263,7 @@ class AugmentedField(KeptContract):
         return max(rms(part) for part in flat.split_with_sizes(self.sizes))
 
     def seminorm(self, flat: Tensor) -> float:
-        """The larger of those of z and a."""
+        """The larger of the root mean squares of z and a."""
         return max(rms(part) for part in flat.split_with_sizes(self.sizes)[:2])
 
     def __call__(self, t: Tensor, flat: Tensor) -> Tensor:

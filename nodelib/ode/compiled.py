@@ -88,7 +88,7 @@ class _Compiled(torch.autograd.Function):
     @staticmethod
     def forward(ctx, task: Task, z0: Tensor, t: Tensor, *params: Tensor) -> Tensor:
         ctx.names = _names(task.f, params)
-        clock = t.detach().double()
+        clock = t.detach().to(z0.device, torch.float64)
         times, z, watch = clock.tolist(), z0.detach(), Stopwatch()
         trial = Trial(task.f, params, ctx.names)
         trusted = trial.passed

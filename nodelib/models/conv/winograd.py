@@ -1,7 +1,7 @@
 """3 x 3 convolutions of small square maps as a few matrix products.
 
 Maps are stored pixels first, shape (side * side, n, channels), so that every step is a product of
-large matrices. The method is that of Toom and Cook, brought to networks by Lavin and Gray 2016: a
+matrices. The method is that of Toom and Cook, brought to networks by Lavin and Gray 2016: a
 map of side s, padded by one pixel of zeros, is turned into (s + 2)^2 combinations of its pixels,
 each is multiplied by one matrix of channels made from the kernel, and the pixels of the result are
 combinations of the products. A map of 6 x 6 pixels takes 64 such products where the sum over the
@@ -57,7 +57,8 @@ def convolve(maps: Tensor, products: Tensor) -> Tensor:
         )
     if maps.shape[2] != products.shape[1]:
         raise ModelError(f"{maps.shape[2]} channels do not fit a kernel of {products.shape[1]}")
-    return _Convolution.apply(maps, products)
+    # Under autocast the products are made in lower precision.
+    return _Convolution.apply(maps, products.to(maps.dtype))
 
 
 @cache
@@ -97,7 +98,7 @@ class _Convolution(torch.autograd.Function):
             torch.mm(into, row, out=flat_inputs)
             torch.bmm(inputs, matrix, out=outputs)
             torch.mm(out, flat_outputs, out=result)
-        return _pixels(out, found, maps)
+        return _pixels(out, found, outputs)
 
     @staticmethod
     @once_differentiable
@@ -125,7 +126,7 @@ class _Convolution(torch.autograd.Function):
                 torch.bmm(grads, matrices[k], out=inputs)
                 torch.mm(into_t, flat_inputs, out=found[k])
         if in_maps:
-            grad_maps = _pixels(into_t, found, maps)
+            grad_maps = _pixels(into_t, found, inputs)
         return grad_maps, grad_products
 
 
@@ -136,14 +137,21 @@ def _of(maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _rows(matrix: Tensor, maps: Tensor) -> Tensor:
     """Maps (side * side, n, channels) combined along one axis: (rows, side, n * channels)."""
     rows, side = matrix.shape
-    return (matrix @ maps.reshape(side, -1)).view(rows, side, -1)
+    size = maps.shape[1] * maps.shape[2]
+    found = maps.new_empty(rows, side, size)
+    torch.mm(matrix, maps.reshape(side, side * size), out=found.view(rows, side * size))
+    return found
 
 
-def _pixels(matrix: Tensor, rows: Tensor, maps: Tensor) -> Tensor:
-    """Rows that have been combined along the other axis combined to maps."""
-    side, n = len(matrix), maps.shape[1]
-    found = rows.new_empty(side * side, n, rows.shape[2] // n)
-    torch.mm(matrix, rows.view(len(rows), -1), out=found.view(side, -1))
+def _pixels(matrix: Tensor, rows: Tensor, like: Tensor) -> Tensor:
+    """Rows combined along the other axis combined to maps (side * side, n, channels).
+
+    ``like`` (any, n, channels) has their shape.
+    """
+    side, size = len(matrix), rows.shape[2]
+    found = rows.new_empty(side * side, *like.shape[1:])
+    flat = rows.view(len(rows), side * size)
+    torch.mm(matrix, flat, out=found.view(side, side * size))
     return found
 
 

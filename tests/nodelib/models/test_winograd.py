@@ -47,6 +47,42 @@ def test_a_gradient_is_computed_only_where_one_is_wanted():
     assert products.grad is None
 
 
+def test_maps_may_lie_in_memory_as_they_like_and_be_none():
+    weight = drawn(5, 4, 3, 3)
+    products = kernel_products(weight, 6)
+    images = drawn(3, 4, 6, 6)
+    maps = pixels_first(images)
+    assert not maps.is_contiguous()
+    arriving = drawn(3, 5, 6, 6).detach()
+    found = torch.autograd.grad(convolve(maps, products), (images, weight), pixels_first(arriving))
+    wanted = torch.autograd.grad(conv2d(images, weight, padding=1), (images, weight), arriving)
+    for ours, theirs in zip(found, wanted, strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-11)
+    none = maps[:, :0]
+    result = convolve(none, kernel_products(weight, 6))
+    (grad,) = torch.autograd.grad(result.sum(), weight)
+    assert result.shape == (36, 0, 5)
+    assert not grad.any()
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_it_is_close_under_autocast(backwards):
+    images = drawn(4, 8, 6, 6, dtype=torch.float32)
+    weight = drawn(8, 8, 3, 3, dtype=torch.float32)
+    exact = conv2d(images, weight, padding=1)
+    wanted = torch.autograd.grad(exact.square().sum(), (images, weight))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = convolve(pixels_first(images), kernel_products(weight, 6))
+        loss = found.float().square().sum()
+        if backwards:
+            grads = torch.autograd.grad(loss, (images, weight))
+    if not backwards:
+        grads = torch.autograd.grad(loss, (images, weight))
+    assert found.dtype == torch.float32
+    for ours, theirs in zip((found, *grads), (pixels_first(exact), *wanted), strict=True):
+        assert float((ours - theirs).norm() / theirs.norm()) < 0.1
+
+
 def test_only_what_it_is_handed_is_kept_for_the_way_back():
     maps, products = drawn(9, 2, 4), kernel_products(drawn(3, 4, 3, 3), 3)
     kept = set()

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch._inductor import config as inductor
 
 from nodelib.errors import ChangedFieldError, SolverError
-from nodelib.ode import compiled, dense, tableaus
+from nodelib.ode import compilation, compiled, dense, tableaus
 from nodelib.ode.compilation import Stopwatch
 from nodelib.ode.gradients import integrate, odeint
 from nodelib.ode.steps import combine, runge_kutta_step
@@ -367,6 +367,20 @@ def test_a_field_that_changes_what_it_reads_is_refused_and_put_back(grad):
     seen = torch.zeros((), dtype=torch.float64)
     with pytest.raises(SolverError, match="changes a tensor when it is evaluated"):
         odeint(lambda t, z: -z * seen.add_(1), start(), TIMES[:2], compile=True)
+
+
+def test_what_is_set_for_the_compiler_is_set_back_also_after_an_error():
+    from torch._dynamo import config
+
+    def broken(x):
+        print(x.sum().item())
+        return (x,)
+
+    before = config.skip_nnmodule_hook_guards
+    assert before
+    with pytest.raises(torch._dynamo.exc.TorchDynamoException):
+        compilation.called(broken, torch.ones(2))
+    assert config.skip_nnmodule_hook_guards == before
 
 
 def test_hooks_are_noticed():

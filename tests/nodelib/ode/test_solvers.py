@@ -9,7 +9,7 @@ from scipy.integrate import solve_ivp
 from nodelib import fields
 from nodelib.errors import SolverError
 from nodelib.ode.solvers import solve
-from nodelib.ode.steps import runge_kutta_step
+from nodelib.ode.steps import rms, runge_kutta_step
 from nodelib.ode.tableaus import TABLEAUS
 
 ALL = pytest.mark.parametrize("method", TABLEAUS)
@@ -164,6 +164,28 @@ def test_adaptive_cost_is_two_evaluations_and_then_the_new_stages_of_each_step(m
     given = solve(field, double(z0), span, method=method, rtol=1e-4, atol=1e-4, first_step=1e-3)
     steps = given.stats.accepted + given.stats.rejected
     assert given.stats.nfe == 1 + steps * (TABLEAUS[method].stages - 1)
+
+
+@pytest.mark.parametrize("times", [[0.0, math.inf], [-math.inf, 0.0], [0.0, math.nan, 1.0]])
+@pytest.mark.parametrize("kind", [list, torch.tensor, np.array])
+def test_times_that_are_not_finite_are_refused(times, kind):
+    with pytest.raises(SolverError, match="The times t hold NaN or Inf"):
+        solve(decay, double([1.0]), kind(times))
+
+
+def test_the_first_step_may_be_chosen_by_a_norm_of_its_own():
+    field, z0, span = PROBLEMS["van_der_pol"]
+    asked = []
+
+    def steeper(x):
+        asked.append(x)
+        return 1e4 * rms(x)
+
+    settings = {"rtol": 1e-4, "atol": 1e-4, "record_steps": True}
+    own = solve(field, double(z0), span, **settings).steps[0].dt
+    other = solve(field, double(z0), span, first_norm=steeper, **settings).steps[0].dt
+    assert 0 < other < own / 5
+    assert len(asked) == 3  # of the state, of its slope, of how that changes
 
 
 def test_step_size_is_an_upper_bound_and_every_interval_is_cut_evenly():
