@@ -209,7 +209,7 @@ shown(compiled.against().rename(index=lambda name: name.split(", ", 2)[2]))
 compiled
 
 # %% [markdown]
-# Against torchdiffeq at most a tenth of the time is left up to 64 states, and a seventh to a quarter with 1,024.
+# Against torchdiffeq at most a tenth of the time is left up to 64 states, and a sixth to a quarter with 1,024.
 # Next to diffrax it is near with 64 and 1,024 states; with ReLU only the lead with 1,024 is beyond doubt. With a
 # single state it takes longer, by how much this race leaves open: the two take turns here, and find the caches
 # cold. With warm caches diffrax is ahead at the same tolerance, by little with 1,024 states and by a factor of five
@@ -302,7 +302,7 @@ raced = compiled.against().astype(float)
 for name, row in raced.iterrows():
     own, theirs = row["torchdiffeq odeint"], row["diffrax, compiled"]
     assert 0.13 < own < 0.26 if name.endswith("1024") else own <= 0.11
-    assert 1 < theirs < 2 if name.endswith("states: 1") else 0.65 < theirs < 1.15
+    assert 1 < theirs < 2.5 if name.endswith("states: 1") else 0.65 < theirs < 1.15
 ahead = eager.against().astype(float)
 plain = ahead["torchdiffeq odeint"]
 for outputs in ("2 times", "5 times", "100 times"):
