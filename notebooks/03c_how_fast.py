@@ -175,7 +175,7 @@ for name, seconds in middle.items():
 # First a short solve with five outputs, which can also be solved backwards. A time of one is that of
 # `torchdiffeq.odeint` at tolerance 1e-4.
 
-# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Recorded: time of a gradient against its relative error, for 64 states of a network 2-50-2 with tanh and five output times on [0, 4]. Ours are solid, others broken.", "name": "fig-03-precision"}, "image": {"alt": "Eleven lines on logarithmic axes that rise from large errors on the left to small ones on the right. Both ways of diffrax lie below all others; torchdiffeq's adjoint lies above all others; our compiled way lies next above diffrax, and meets its backsolve at small errors."}} tags=["remove-input"]
+# %% jupyter={"source_hidden": true} mystnb={"figure": {"caption": "Recorded: time of a gradient against its relative error, for 64 states of a network 2-50-2 with tanh and five output times on [0, 4]. Ours are solid, others broken.", "name": "fig-03-precision"}, "image": {"alt": "Eleven lines on logarithmic axes that rise from large errors on the left to small ones on the right. Both ways of diffrax lie below all others; torchdiffeq's adjoint lies above all others; our compiled way lies next above diffrax, and close to its backsolve at small errors."}} tags=["remove-input"]
 drawn.precision(curves, {SHORT: "64 states, five outputs"})
 plt.show()
 
@@ -198,7 +198,7 @@ plt.show()
 # does not fall. torchode chooses the steps of every state by itself, as one would want where states differ
 # much. The more states, the more the numbers cost themselves, and the closer the libraries come to each
 # other: our compiled solve takes about a quarter of the time of our uncompiled one or less with 64 states here, and a
-# third to a half with 1,024. (diffrax with one state is done in a third of a millisecond, and how long that takes
+# third to a half with 1,024. (diffrax with one state is done in less than half a millisecond, and how long that takes
 # depends on what else is in the caches.)
 #
 # Last, a field with kinks, and one that is large: the ODE block of the digits of {doc}`07_mnist`.
