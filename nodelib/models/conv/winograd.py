@@ -89,16 +89,16 @@ class _Convolution(torch.autograd.Function):
     def forward(ctx, maps: Tensor, products: Tensor) -> Tensor:
         ctx.save_for_backward(maps, products)
         into, _, out = _of(maps)
-        rows, matrices = _rows(into, maps), _by_row(products)
+        rows = _combined(into, maps, *into.shape, maps[0].numel())
         inputs = maps.new_empty(len(into), *maps.shape[1:])
         outputs = maps.new_empty(len(into), maps.shape[1], products.shape[2])
         found = maps.new_empty(len(rows), len(out), outputs[0].numel())
         flat_inputs, flat_outputs = inputs.flatten(1), outputs.flatten(1)
-        for row, matrix, result in zip(rows, matrices, found, strict=True):
+        for row, matrix, result in zip(rows, _by_row(products), found, strict=True):
             torch.mm(into, row, out=flat_inputs)
             torch.bmm(inputs, matrix, out=outputs)
             torch.mm(out, flat_outputs, out=result)
-        return _pixels(out, found, outputs)
+        return _combined(out, found, len(out) ** 2, *outputs.shape[1:])
 
     @staticmethod
     @once_differentiable
@@ -107,7 +107,8 @@ class _Convolution(torch.autograd.Function):
         into, _, out = _of(maps)
         into_t, out_t = into.t().contiguous(), out.t().contiguous()
         in_maps, in_products = ctx.needs_input_grad
-        arriving, matrices = _rows(out_t, grad), _by_row(products).mT.unbind()
+        arriving = _combined(out_t, grad, *out_t.shape, grad[0].numel())
+        matrices = _by_row(products).mT.unbind()
         grads = grad.new_empty(len(out_t), *grad.shape[1:])
         inputs = maps.new_empty(len(into), *maps.shape[1:])
         grad_maps = grad_products = None
@@ -115,7 +116,8 @@ class _Convolution(torch.autograd.Function):
         if in_maps:
             found = maps.new_empty(len(into), len(into_t), maps[0].numel())
         if in_products:
-            rows, grad_products = _rows(into, maps), torch.empty_like(products)
+            rows = _combined(into, maps, *into.shape, maps[0].numel())
+            grad_products = torch.empty_like(products)
             grad_matrices = _by_row(grad_products).unbind()
         for k, row in enumerate(arriving):
             torch.mm(out_t, row, out=flat_grads)
@@ -126,7 +128,7 @@ class _Convolution(torch.autograd.Function):
                 torch.bmm(grads, matrices[k], out=inputs)
                 torch.mm(into_t, flat_inputs, out=found[k])
         if in_maps:
-            grad_maps = _pixels(into_t, found, inputs)
+            grad_maps = _combined(into_t, found, *maps.shape)
         return grad_maps, grad_products
 
 
@@ -134,24 +136,11 @@ def _of(maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return _matrices(round(len(maps) ** 0.5), maps.dtype)
 
 
-def _rows(matrix: Tensor, maps: Tensor) -> Tensor:
-    """Maps (side * side, n, channels) combined along one axis: (rows, side, n * channels)."""
-    rows, side = matrix.shape
-    size = maps.shape[1] * maps.shape[2]
-    found = maps.new_empty(rows, side, size)
-    torch.mm(matrix, maps.reshape(side, side * size), out=found.view(rows, side * size))
-    return found
-
-
-def _pixels(matrix: Tensor, rows: Tensor, like: Tensor) -> Tensor:
-    """Rows combined along the other axis combined to maps (side * side, n, channels).
-
-    ``like`` (any, n, channels) has their shape.
-    """
-    side, size = len(matrix), rows.shape[2]
-    found = rows.new_empty(side * side, *like.shape[1:])
-    flat = rows.view(len(rows), side * size)
-    torch.mm(matrix, flat, out=found.view(side, side * size))
+def _combined(matrix: Tensor, rows: Tensor, *shape: int) -> Tensor:
+    """A matrix over the first axis, in the precision of ``rows``; the result has this shape."""
+    found = rows.new_empty(shape)
+    size = found.numel() // len(matrix)
+    torch.mm(matrix, rows.reshape(matrix.shape[1], size), out=found.view(len(matrix), size))
     return found
 
 
