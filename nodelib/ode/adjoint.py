@@ -188,10 +188,7 @@ def _solve_backwards(
     nfe = accepted = rejected = 0
     steps: list[AcceptedStep] = []
     first_step = None
-    norms = {
-        "norm": system.seminorm if task.seminorm else system.norm,
-        "first_norm": system.seminorm,
-    }
+    norm = system.seminorm if task.seminorm else system.norm
     for i in range(last, 0, -1):
         try:
             solution = solve(
@@ -200,7 +197,8 @@ def _solve_backwards(
                 [times[i], times[i - 1]],
                 **task.back,
                 first_step=first_step,
-                **norms,
+                norm=norm,
+                first_norm=system.seminorm,
                 record_steps=task.record,
             )
         except ChangedFieldError:

@@ -113,15 +113,10 @@ def checked_times(t: Tensor | Sequence[float]) -> list[float]:
     """The times as numbers; SolverError unless they are finite and strictly monotone."""
     if isinstance(t, Tensor) and is_batched(t):
         refuse_vmap()
-    if type(t) is list and t and all(type(x) is float for x in t):
-        found = list(t)
-    else:
-        times = numbers_of("the times t", t)
-        if times.ndim != 1 or not len(times):
-            raise SolverError(
-                f"The times t must have shape (n,), n >= 1, not {tuple(times.shape)}."
-            )
-        found = times.tolist()
+    times = numbers_of("the times t", t)
+    if times.ndim != 1 or not len(times):
+        raise SolverError(f"The times t must have shape (n,), n >= 1, not {tuple(times.shape)}.")
+    found = times.tolist()
     rest = found[1:]
     monotone = all(map(operator.lt, found, rest)) or all(map(operator.gt, found, rest))
     # Between two finite numbers there are no others.

@@ -8,7 +8,6 @@ to four states a step. A field is evaluated uncompiled before it is trusted (see
 ``nodelib.ode.trials``).
 """
 
-import contextlib
 from collections.abc import Sequence
 from functools import cache
 from itertools import accumulate
@@ -97,7 +96,7 @@ class _Compiled(torch.autograd.Function):
         most = task.arguments.get("max_steps", MAX_STEPS)
         walk = Walk(CountedField(task.f, z0), clock, times, most, record=False)
         solved = _on_grid if on_grid(task.arguments) else _adaptive
-        course, end = solved(task, walk, tableaus.find(task.arguments["method"]), z, watch)
+        course, end = solved(task, walk, z, watch)
         if trusted and watch.seconds:  # the compiler has found it changed
             trial.hold(times[0], z)
         ctx.attributes = attributes_of(task.f)
@@ -120,7 +119,8 @@ class _Compiled(torch.autograd.Function):
         live = [k for k, param in enumerate(params) if param.requires_grad]
         field = Evaluated(_module(ctx.task.f), [ctx.names[k] for k in live])
         wants_t = ctx.needs_input_grad[2]
-        with _no_autocast(grad_z), hooks_silent([params[k] for k in live]):
+        off = torch.autocast(grad_z.device.type, enabled=False)  # as it was forwards
+        with off, hooks_silent([params[k] for k in live]):
             adjoint, in_t, found, note = _pulled_back(
                 field, course, t, grad_z, [params[k] for k in live], wants_t
             )
@@ -130,13 +130,6 @@ class _Compiled(torch.autograd.Function):
             grads[k] if k in grads else torch.zeros_like(param) for k, param in enumerate(params)
         )
         return None, adjoint, in_t, *filled
-
-
-def _no_autocast(z: Tensor) -> contextlib.AbstractContextManager:
-    kind = z.device.type
-    if not torch.is_autocast_enabled(kind):
-        return contextlib.nullcontext()
-    return torch.autocast(kind, enabled=False)
 
 
 def _names(f: Field, params: Sequence[Tensor]) -> tuple[str, ...]:
@@ -189,9 +182,7 @@ def _records(scheme: Scheme, z: Tensor) -> tuple[Tensor, Tensor]:
     return times, z.new_empty(rows + 1, scheme.recorded, *z.shape)
 
 
-def _adaptive(
-    task: Task, walk: Walk, tableau: Tableau, z: Tensor, watch: Stopwatch
-) -> tuple[Course, Tensor]:
+def _adaptive(task: Task, walk: Walk, z: Tensor, watch: Stopwatch) -> tuple[Course, Tensor]:
     """The steps, and the state at the end."""
     arguments = task.arguments
     if arguments.get("land"):
@@ -205,6 +196,7 @@ def _adaptive(
     tolerance = Tolerance.checked(arguments["rtol"], arguments["atol"], z, norm)
     times = walk.times
     scheme = _scheme(arguments["method"], _sizes(task.f), True, len(times) > 2)
+    tableau = scheme.tableau
     start, end = times[0], times[-1]
     if len(times) == 1:
         return Course(scheme, (), False), z
@@ -256,14 +248,13 @@ def _next_output(loops: Sequence[Loop]) -> int:
     return loops[-1].outputs.stop if loops else 1
 
 
-def _on_grid(
-    task: Task, walk: Walk, tableau: Tableau, z: Tensor, watch: Stopwatch
-) -> tuple[Course, Tensor]:
+def _on_grid(task: Task, walk: Walk, z: Tensor, watch: Stopwatch) -> tuple[Course, Tensor]:
     """The steps, and the state at the end."""
-    tableau, arguments = tableau.without_error, task.arguments
+    arguments = task.arguments
     grid = (arguments.get("step_size"), arguments.get("num_steps"))
     counts = steps_per_interval(walk.times, *grid, walk.max_steps)
     scheme, field = _scheme(arguments["method"], _sizes(task.f), False, False), _module(task.f)
+    tableau = scheme.tableau
     steps = [(t, dt) for _, t, dt, _ in grid_steps(walk.times, counts)]
     landing, loops, before = list(accumulate(counts))[:-1], [], z
     while walk.accepted < len(steps):

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from nodelib.ode import dense
+from nodelib.ode.checkpointing import ELSEWHERE
 from nodelib.ode.loops import Scheme
 
 AFTER = 2
 """So many of the parts of ``dense.weights_between`` are recorded with the next step."""
 SOME = 64
 """So many outputs are read at once, for which no matrix becomes large."""
-NOTHING = torch.empty(0)
 
 
 @dataclass(frozen=True)
@@ -152,13 +152,13 @@ class Course:
 
     def hollow(self) -> "Course":
         """The course without them."""
-        return self.filled([NOTHING] * (2 * len(self.loops)))
+        return self.filled([ELSEWHERE] * (2 * len(self.loops)))
 
     def filled(self, arrays: Sequence[Tensor]) -> "Course":
         """The course with these arrays."""
         pairs = zip(self.loops, arrays[::2], arrays[1::2], strict=True)
         loops = tuple(replace(x, times=times, records=records) for x, times, records in pairs)
-        return Course(self.scheme, loops, self.lands)
+        return replace(self, loops=loops)
 
     def times(self) -> Tensor:
         """Times and lengths of all steps, (n, 2) in float64."""
